@@ -1,0 +1,50 @@
+"""ntksym: symbolic derivations for wide neural networks.
+
+Write an architecture as a function (``@ns.program``); everything else is derived from what it records.
+"""
+
+from difflib import get_close_matches
+from importlib import import_module
+from inspect import ismodule
+from typing import Any
+
+from ntksym.language import *  # noqa: F403
+from ntksym.language.activations import registry as _activations
+
+__version__ = "0.1.0"
+
+_LATER = {
+    "zoo": "ntksym.zoo",
+    "ScalingTable": "ntksym.scaling",
+    "check_recipe": "ntksym.scaling",
+    "convert": "ntksym.scaling",
+    "equivalent": "ntksym.scaling",
+    "predict_slopes": "ntksym.scaling",
+    "scaling_table": "ntksym.scaling",
+}
+"""Public names of the analyses, loaded when first used."""
+
+_HERE = [name for name, value in globals().items() if not name.startswith("_") and not ismodule(value)]
+
+
+def __getattr__(name: str) -> Any:
+    """Analyses on first use, and every registered activation by its name (``ns.relu``)."""
+    if name in _LATER:
+        room = import_module(_LATER[name])
+        value = room if name == "zoo" else getattr(room, name)
+    elif name in _activations:
+        value = _activations[name]
+    else:
+        raise AttributeError(_unknown(name, __dir__()))
+    globals()[name] = value
+    return value
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    matches = get_close_matches(name, known, 2)
+    hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
+    return f"ntksym has no {name!r}{hint}"
+
+
+def __dir__() -> list[str]:
+    return sorted({*_HERE, *_LATER, *_activations})

@@ -1,0 +1,21 @@
+"""What ntksym says when it cannot do what was asked: every message is one line that a person can act on."""
+
+
+class NtksymError(Exception):
+    """The base of every error that is shown to a person."""
+
+
+class ExpressionError(NtksymError):
+    """A text is not the mathematics that ntksym reads, or an expression lacks a property that is needed."""
+
+
+class ProgramError(NtksymError):
+    """An architecture that cannot be traced, or a Program that cannot be built or read."""
+
+
+class ScalingError(NtksymError):
+    """The scaling analysis cannot answer: the message says which assumption fails, and where."""
+
+
+class SamplingError(NtksymError):
+    """A finite network cannot be drawn, run, differentiated or trained as asked."""

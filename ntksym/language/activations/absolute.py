@@ -1,0 +1,5 @@
+"""The absolute value."""
+
+from ntksym.language.activations._base import Activation, register
+
+absolute = register(Activation("abs", "Abs(z)", homogeneity=1))
