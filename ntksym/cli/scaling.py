@@ -1,0 +1,201 @@
+"""``ntksym scaling``: the scaling table of an architecture, its reasons, its numbers, a recipe held against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+
+import typer
+
+from ntksym import zoo
+from ntksym.cli.architectures import FORMS, find, traced
+from ntksym.cli.output import FORMATS, Answer, answer, complain, format_of
+from ntksym.cli.recipes import read_recipe
+from ntksym.cli.settings import names_of, one_of, optimizers_of, positive, settings_of, sizes_of, suggestion
+from ntksym.errors import NtksymError
+from ntksym.language.program import Program
+from ntksym.language.trace import Architecture
+from ntksym.records.tables import Table
+from ntksym.scaling.alignment import alignments
+from ntksym.scaling.derive import scaling_table
+from ntksym.scaling.optimizers import optimizers
+from ntksym.scaling.parametrizations import forms, parametrizations
+from ntksym.scaling.recipe import check_recipe
+from ntksym.scaling.rendering_recipe import recipe_json, recipe_table, recipe_text
+from ntksym.scaling.table import ScalingTable
+
+DEFAULTS = {"optimizer": "adam", "parametrization": "mup", "alignment": "tensor_programs"}
+
+
+def _listed(names: Iterable[str], key: str) -> str:
+    return ", ".join(f"{name} (default)" if name == DEFAULTS[key] else name for name in names)
+
+
+def scaling_command(
+    arch: Annotated[
+        str | None,
+        typer.Argument(metavar="ARCH", show_default=False, help=f"{FORMS}. The zoo: {', '.join(zoo.names)}."),
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help=f"{_listed(sorted(optimizers), 'optimizer')}; or one by pattern of names: '*.b=adamw,*=muon'.",
+        ),
+    ] = None,
+    parametrization: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default=False, help=f"{_listed(parametrizations, 'parametrization')}."),
+    ] = None,
+    alignment: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default=False, help=f"{_listed(alignments, 'alignment')}."),
+    ] = None,
+    large: Annotated[
+        str | None,
+        typer.Option(metavar="n,L", show_default=False, help="Dimensions that grow; all declared large if not given."),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help=f"How entries are divided between multiplier and init: {', '.join(forms)}.",
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", show_default=False, help="A setting of ARCH; repeatable."),
+    ] = None,
+    phi: Annotated[
+        str | None, typer.Option(metavar="NAME", show_default=False, help="Short for --set phi=NAME.")
+    ] = None,
+    depth: Annotated[str | None, typer.Option(metavar="N", show_default=False, help="Short for --set depth=N.")] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[PARAMETER]",
+            show_default=False,
+            help="Print the reasons instead: for one parameter, those that match a pattern, or all.",
+        ),
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECIPE.TOML",
+            show_default=False,
+            help="Hold a recipe against the derivation; exit code 1 if something is wrong in it.",
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="n=4096,L=12", show_default=False, help="Print the numbers at these sizes."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="n=256,L=4", show_default=False, help="Sizes that were tuned; for --at."),
+    ] = None,
+    lr: Annotated[
+        str | None, typer.Option(metavar="RATE", show_default=False, help="Tuned learning rate; for --at.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM",
+            show_default=False,
+            help=f"{', '.join((*FORMATS, 'json'))}; if not given, what FILE ends in, else text.",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", show_default=False, help="Write to FILE."),
+    ] = None,
+) -> Answer:
+    """Derive how multiplier, init, learning rate, eps and weight decay of every parameter grow, and why."""
+    if arch is None and explain:  # in `ntksym scaling --explain mlp` the option has taken the architecture
+        arch, explain = explain, ""
+    if arch is None:
+        raise NtksymError(f"name an architecture: {FORMS}; the zoo holds {', '.join(zoo.names)}")
+    _compatible(explain=explain, check=check, at=at, form=form, format=format, base=base, lr=lr)
+    shown = format_of(format, output)
+    options = _options(optimizer, parametrization, alignment, large)
+    if form is not None:
+        one_of(form, forms, "form")
+    program = _program(arch, assignments or [], {"phi": phi, "depth": depth})
+    for name in options.get("large", ()):
+        one_of(name, [dim.name for dim in program.dims], "dimension")
+    if check is not None:
+        report = check_recipe(program, read_recipe(check, program, options))
+        text, code = recipe_text(report), 0 if report.ok else 1
+        return answer(shown, output, recipe_table(report), lambda: recipe_json(report), text=text, code=code)
+    _note_idle_patterns(program, options.get("optimizer"))
+    table = scaling_table(program, form=form, **{**DEFAULTS, **options})
+    if explain is not None:
+        return Answer(_explained(table, explain or None), output)
+    if at is not None:
+        numbers = _numbers(table, program, at, base, lr)
+        return answer(shown, output, numbers, numbers.to_json)
+    return answer(shown, output, table.to_table(), table.to_json)
+
+
+def _options(
+    optimizer: str | None, parametrization: str | None, alignment: str | None, large: str | None
+) -> dict[str, Any]:
+    """What was asked for, by the names of ``scaling_table``; raises NtksymError for unknown names."""
+    out: dict[str, Any] = {}
+    if optimizer is not None:
+        out["optimizer"] = optimizers_of(optimizer, optimizers)
+    if parametrization is not None:
+        out["parametrization"] = one_of(parametrization, parametrizations, "parametrization")
+    if alignment is not None:
+        out["alignment"] = one_of(alignment, alignments, "alignment")
+    if large is not None:
+        out["large"] = names_of(large, "--large")
+    return out
+
+
+def _compatible(**given: str | None) -> None:
+    """Raises NtksymError for options that do not go together."""
+    apart = (("explain", "check"), ("explain", "at"), ("explain", "format"), ("check", "at"), ("check", "form"))
+    for one, other in apart:
+        if given[one] is not None and given[other] is not None:
+            raise NtksymError(f"--{one} and --{other} do not go together; leave one out")
+    for option in ("base", "lr"):
+        if given[option] is not None and given["at"] is None:
+            raise NtksymError(f"--{option} needs --at, the sizes to print numbers for")
+
+
+def _program(arch: str, assignments: list[str], shorthands: dict[str, str | None]) -> Program:
+    found = find(arch)
+    if isinstance(found, Architecture):
+        return traced(found, settings_of(found, assignments, shorthands))
+    if assignments or any(value is not None for value in shorthands.values()):
+        raise NtksymError(f"{arch} is a program, traced already: it has no settings; name its function instead")
+    return found
+
+
+def _note_idle_patterns(program: Program, optimizer: Any) -> None:
+    """Says which patterns name no parameter: often a slip, but a recipe for many architectures may have such."""
+    for pattern in optimizer if isinstance(optimizer, dict) else ():
+        if not any(fnmatchcase(node.name, pattern) for node in program.parameters):
+            complain(f"note: --optimizer: no parameter of {program.name} is named {pattern}")
+
+
+def _explained(table: ScalingTable, name: str | None) -> str:
+    names = [row.name for row in table.parameters]
+    if name is not None and not any(row == name or fnmatchcase(row, name) for row in names):
+        raise NtksymError(f"{table.program} has no parameter {name!r}{suggestion(name, names)}")
+    return table.explain(name)
+
+
+def _numbers(table: ScalingTable, program: Program, at: str, base: str | None, lr: str | None) -> Table:
+    """The table of numbers at the sizes asked for."""
+    dims = [dim.name for dim in program.dims]
+    wanted: dict[str, Any] = dict(sizes_of(at, dims, "--at"))
+    if base is not None:
+        wanted["base"] = sizes_of(base, dims, "--base")
+    if lr is not None:
+        wanted["lr"] = float(positive(lr, "--lr"))
+    return table.at(**wanted).to_table()
