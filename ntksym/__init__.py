@@ -19,6 +19,7 @@ _LATER = {
     "check_recipe": "ntksym.scaling",
     "convert": "ntksym.scaling",
     "equivalent": "ntksym.scaling",
+    "parametrization": "ntksym.scaling",
     "predict_slopes": "ntksym.scaling",
     "scaling_table": "ntksym.scaling",
 }

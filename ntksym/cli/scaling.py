@@ -11,7 +11,7 @@ import typer
 from ntksym import zoo
 from ntksym.cli.architectures import FORMS, find, traced
 from ntksym.cli.output import FORMATS, Answer, answer, complain, format_of
-from ntksym.cli.recipes import read_recipe
+from ntksym.cli.recipes import read_parametrization, read_recipe
 from ntksym.cli.settings import names_of, one_of, optimizers_of, positive, settings_of, sizes_of, suggestion
 from ntksym.errors import NtksymError
 from ntksym.language.program import Program
@@ -47,7 +47,11 @@ def scaling_command(
     ] = None,
     parametrization: Annotated[
         str | None,
-        typer.Option(metavar="NAME", show_default=False, help=f"{_listed(parametrizations, 'parametrization')}."),
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help=f"{_listed(parametrizations, 'parametrization')}; or FILE.toml with your own multipliers and inits.",
+        ),
     ] = None,
     alignment: Annotated[
         str | None,
@@ -148,7 +152,10 @@ def _options(
     if optimizer is not None:
         out["optimizer"] = optimizers_of(optimizer, optimizers)
     if parametrization is not None:
-        out["parametrization"] = one_of(parametrization, parametrizations, "parametrization")
+        if parametrization.endswith(".toml"):
+            out["parametrization"] = read_parametrization(parametrization)
+        else:
+            out["parametrization"] = one_of(parametrization, parametrizations, "parametrization")
     if alignment is not None:
         out["alignment"] = one_of(alignment, alignments, "alignment")
     if large is not None:

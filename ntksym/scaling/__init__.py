@@ -6,7 +6,7 @@ from ntksym.scaling.derive import scaling_table
 from ntksym.scaling.growth import Growth
 from ntksym.scaling.numbers import Numbers
 from ntksym.scaling.optimizers import Optimizer, optimizers
-from ntksym.scaling.parametrizations import Parametrization, parametrizations
+from ntksym.scaling.parametrizations import Parametrization, parametrization, parametrizations
 from ntksym.scaling.recipe import Problem, RecipeReport, check_recipe
 from ntksym.scaling.slopes import Slopes, ValueSlopes, predict_slopes
 from ntksym.scaling.table import ParameterScaling, ScalingTable, Verdict
@@ -27,6 +27,7 @@ __all__ = [
     "convert",
     "equivalent",
     "optimizers",
+    "parametrization",
     "parametrizations",
     "predict_slopes",
     "scaling_table",

@@ -98,6 +98,38 @@ parametrizations = {
 }
 
 
+def parametrization(
+    name: str, given: Mapping[str, Mapping[str, Exponents]], base: str | Parametrization = "mup"
+) -> Parametrization:
+    """A parametrization of one's own: multipliers and inits that are fixed, the rates derived.
+
+    Args:
+        name: what to call it.
+        given: by pattern of parameter names, the growth exponents of ``multiplier`` and ``init_std``:
+            {"*.w": {"multiplier": {"n": "-1/2"}, "init_std": {}}}; the first pattern that matches holds.
+        base: where nothing is given: a parametrization, or its name.
+
+    Raises ScalingError for another column, or an exponent that is not a rational.
+    """
+    for pattern, columns in given.items():
+        for column, exponents in columns.items():
+            if column not in ("multiplier", "init_std"):
+                raise ScalingError(f"{pattern}: a parametrization fixes multiplier and init_std, not {column!r}")
+            for dim, power in exponents.items():
+                rational(power, f"{pattern}: {column} has the exponent {dim}")
+    return replace(parametrization_named(base), name=name, given=dict(given))
+
+
+def rational(power: object, what: str) -> Fraction:
+    """An exact exponent; raises ScalingError for floats and for anything else that is not one."""
+    try:
+        if not isinstance(power, int | str | Fraction) or isinstance(power, bool):
+            raise ValueError
+        return Fraction(power)
+    except (ValueError, ZeroDivisionError):
+        raise ScalingError(f'{what} = {power!r}; write an exact rational such as "-1/2"') from None
+
+
 def parametrization_named(name: str | Parametrization, form: str | Split | None = None) -> Parametrization:
     """A parametrization by name, in another form if one is named; raises ScalingError with the known names."""
     if isinstance(name, str):

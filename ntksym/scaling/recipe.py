@@ -17,6 +17,7 @@ from ntksym.scaling.columns import Columns, written
 from ntksym.scaling.cones import Cone, Form, highest
 from ntksym.scaling.entries import as_form
 from ntksym.scaling.growth import Growth
+from ntksym.scaling.parametrizations import rational
 from ntksym.scaling.rendering_recipe import recipe_text
 from ntksym.scaling.setting import Setting, as_program, setting_of
 from ntksym.scaling.solve import Solution, solve
@@ -140,20 +141,9 @@ def _read(recipe: Mapping[str, Any]) -> dict[str, Entries]:
             if not isinstance(powers, Mapping):
                 raise ScalingError(f'{pattern}: {column} = {powers!r} is not a table of exponents such as {{n = "-1"}}')
             for name, power in powers.items():
-                _rational(pattern, column, name, power)
+                rational(power, f"{pattern}: {column} has the exponent {name}")
         out[pattern] = columns
     return out
-
-
-def _rational(pattern: str, column: str, name: str, power: Any) -> Fraction:
-    try:
-        if isinstance(power, (bool, float)):
-            raise ValueError
-        return Fraction(power)
-    except (ValueError, TypeError, ZeroDivisionError):
-        raise ScalingError(
-            f'{pattern}: {column} has the exponent {name} = {power!r}; write an exact rational such as "-1/2"'
-        ) from None
 
 
 def _matching(entries: Mapping[str, Entries], node: Node) -> Entries:

@@ -38,9 +38,14 @@ def setting_of(
     """The setting of these names; raises ScalingError for unknown ones."""
     if alignment not in alignments:
         raise ScalingError(f"there is no alignment {alignment!r}; known: {', '.join(alignments)}")
+    chosen = parametrization_named(parametrization, form)
+    for pattern in (*chosen.given, *chosen.multipliers):
+        if not any(fnmatchcase(node.name, pattern) for node in program.parameters):
+            names = ", ".join(node.name for node in program.parameters)
+            raise ScalingError(f"no parameter of {program.name} is named {pattern!r}; it has: {names}")
     return Setting(
         facts(program),
-        parametrization_named(parametrization, form),
+        chosen,
         alignments[alignment],
         optimizer_choice(optimizer),
     )

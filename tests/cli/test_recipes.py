@@ -92,3 +92,41 @@ def test_a_recipe_and_the_command_line_must_agree(run: Run, write: Write) -> Non
     line = refused(run("scaling", "mlp", "--check", "recipe.toml", "--optimizer", "sgd"))
     assert line == "recipe.toml says optimizer = 'adam', the command line 'sgd'; leave one out"
     assert "do not go together" in refused(run("scaling", "mlp", "--check", "recipe.toml", "--at", "n=3"))
+
+
+OWN = """
+base = "sp"
+
+[parameters."readout.w"]
+multiplier = { n = "-1/2" }
+init_std = { n = "-1/2" }
+"""
+
+
+def test_a_parametrization_of_ones_own(run: Run, write: Write) -> None:
+    """A perceptron with sp's inner weights and mup's readout, split in two."""
+    write("mine.toml", OWN)
+    code, out, _ = run("scaling", "mlp", "--parametrization", "mine.toml", "--optimizer", "sgd", "--format", "json")
+    table = json.loads(out)
+    rows = {row["name"]: row for row in table["parameters"]}
+    assert (code, table["parametrization"], table["verdict"]["regime"]) == (0, "mine", "feature learning")
+    assert rows["readout.w"]["multiplier"] == rows["readout.w"]["init_std"] == {"n": "-1/2"}
+    assert rows["readout.w"]["lr"] == {"n": "0"}
+    assert rows["layer.hidden.w"]["init_std"] == {"n": "-1/2"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("sp", "spp", "did you mean sp?"),
+        ("base", "bass", "did you mean base?"),
+        ("init_std", "lr", "fixes multiplier and init_std, not 'lr'"),
+        ('init_std = { n = "-1/2" }', "init_std = 1", "not a table of exponents"),
+        ('"-1/2"', '"half"', "exact rational"),
+        ("{ n =", "{ width =", "width"),
+        ("readout.w", "output.w", "no parameter of mlp is named 'output.w'"),
+    ],
+)
+def test_a_parametrization_with_a_slip(run: Run, write: Write, old: str, new: str, said: str) -> None:
+    write("mine.toml", OWN.replace(old, new, 1))
+    assert said in refused(run("scaling", "mlp", "--parametrization", "mine.toml"))
