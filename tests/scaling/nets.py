@@ -42,6 +42,17 @@ def residual_tower(x: ns.Vector("d_in"), *, branch=HALF, block_depth=1, norm=Fal
 
 
 @ns.program
+def plain_tower(x: ns.Vector("d_in")):
+    """L layers without skip connections."""
+
+    def layer(h):
+        return ns.dense(ns.map("relu", h), n, name="hidden", bias=False)
+
+    h = ns.repeat(L, layer, ns.dense(x, n, name="embed", bias=False))
+    return ns.dense(ns.map("relu", h), 1, name="output", bias=False)
+
+
+@ns.program
 def decoder(tokens: ns.Tokens(8), *, branch=ONE, scale=ONE, tied=False, heads=4, phi="gelu"):
     """A pre-norm transformer with biases and with gains and biases in every norm."""
     d_head = n / heads

@@ -119,6 +119,32 @@ def copy_names(head: str, rest: str) -> set[str]:
     return {f"{head}.{rest}" if rest else head, *(f"{head}.{copy}.{rest}" for copy in range(3))}
 
 
+@pytest.mark.parametrize("branch", [HALF, ONE], ids=str)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("nesting", ["L of 2", "2 of L", "L of M"])
+def test_a_loop_in_a_loop_is_one_stream(nesting: str, optimizer: str, branch: Fraction) -> None:
+    """L blocks in groups are L blocks: groups written as loops ask for the rates of a single loop."""
+    n, L, M = (ns.dim(name) for name in ("n", "L", "M"))
+    outer, inner = {"L of 2": (L, 2), "2 of L": (2, L), "L of M": (L, M)}[nesting]
+
+    @ns.program
+    def network(x: ns.Vector("d_in"), *, nested=True):
+        scale = ((L * M) if nesting == "L of M" else L) ** branch
+
+        def block(h):
+            return h + scale * ns.dense(ns.map("tanh", h), n, name="w", bias=False)
+
+        h = ns.dense(x, n, name="embed", bias=False)
+        if nested:
+            h = ns.repeat(outer, lambda h: ns.repeat(inner, block, h, name="inner"), h, name="outer")
+        else:
+            h = ns.repeat(L * M if nesting == "L of M" else 2 * L, block, h, name="block")
+        return ns.dense(h, 3, name="readout", bias=False)
+
+    twins = {"embed.w": "embed.w", "outer.inner.w.w": "block.w.w", "readout.w": "readout.w"}
+    assert differences(network(), network(nested=False), twins, optimizer=optimizer) == []
+
+
 @ns.program
 def attention_twice(x: ns.Sequence(8, "d_in"), *, rolled=True, scale=ONE):
     """Two residual attention blocks, as a loop or written out."""

@@ -5,13 +5,15 @@ Entries are growth exponents, typed from the papers: "n^-1 L^-1/2" for a rate of
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 
 import pytest
 
+from ntksym.errors import ScalingError
 from ntksym.scaling import scaling_table
 from tests.scaling.helpers import column, powers
-from tests.scaling.nets import HALF, ONE, decoder, residual_tower
+from tests.scaling.nets import HALF, ONE, decoder, plain_tower, residual_tower
 
 # --- Yang et al. 2023 (Tensor Programs VI), Table 1: Depth-muP -------------------------------------------------------
 # Branch multiplier 1/sqrt(L); inside blocks Adam's rate carries 1/sqrt(L), that of SGD is constant in L; input and
@@ -146,3 +148,18 @@ def test_dey_2025_table_1_with_alpha_one_half(row: str, rate: str, eps: str) -> 
     """Rates inside blocks carry L^(alpha - 1), epsilons L^-alpha."""
     table = scaling_table(decoder(branch=HALF), optimizer="adamw", form="table8")
     assert (column(table, row, "lr"), column(table, row, "eps")) == (powers(rate), powers(eps))
+
+
+# --- without skip connections ---------------------------------------------------------------------------------------
+
+
+def test_jelassi_2023() -> None:
+    """ "Depth dependence of muP learning rates in ReLU MLPs": gradient descent needs L^(-3/2), constant in the width.
+
+    The changes of L layers meet products of Gaussian matrices whose singular values spread with depth, so they add up
+    like L^(3/2) and not like L. An analysis that does not see this must refuse, not answer.
+    """
+    table = None
+    with suppress(ScalingError):
+        table = scaling_table(plain_tower(), optimizer="sgd")
+    assert table is None or column(table, "layer.hidden.w", "lr") == powers("L^-3/2")
