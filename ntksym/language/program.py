@@ -148,6 +148,9 @@ class Program:
         """The graph as Mermaid flowchart text."""
         return str(self.render("mermaid"))
 
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.to_latex()}\n$$"
+
     def _repr_markdown_(self) -> str:
         return f"```\n{self}\n```"
 

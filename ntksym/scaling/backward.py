@@ -71,6 +71,7 @@ class _Budget:
         copies, streams = depth(state, node), state.facts.streams[node.id]
         ends = self.results(node, budget, out, len(streams))
         count, exactly = rounds(node)
+        first: list[Form] | None = None
         for _ in range(count):
             seeds = {key: end - copies for key, end in zip(block.outputs, ends, strict=True)}
             inside = self.block(block, seeds, {})
@@ -81,12 +82,16 @@ class _Budget:
                 for j, column in enumerate(zip(*through, strict=True))
             ]
             kept = [lowest(end, *limit) for end, limit in zip(ends, limits, strict=True)]
+            first = first or kept
             if kept == ends:
                 break
             ends = kept
         else:
-            if not exactly:
+            if not exactly and not all(stream.skips for stream in streams):
                 raise runaway(node, "the sensitivity to what the loop carries")
+            if not exactly:
+                state.warnings[node.id] = "changes grow by a power in every copy of the body"
+                ends = first or ends
         entering = [lowest(end, *column) for end, column in zip(ends, zip(*through, strict=True), strict=True)]
         for key in block.captured():
             if key in inside:
@@ -223,6 +228,10 @@ class _Gradient:
         size = flow.total + read + state.use(node)
         if node.op == "matmul":
             size = size + self.positions(node)
+        else:  # each row is looked up at its share of the positions
+            weight = state.facts.program.nodes[key].type
+            assert isinstance(weight, MatrixType)
+            size = size + highest(state.cone.zero, self.positions(node) - state.cone.form(weight.cols))
         state.gradient[key] = highest(state.gradient.get(key, state.cone.never), size)
 
     def positions(self, node: Node) -> Form:

@@ -49,7 +49,8 @@ def over_cells(
     powers = [power for node in program.nodes.values() for size in node_sizes(node) for _, power in size.powers]
     powers.extend(finer)
     cells: list[tuple[Cone, T]] = []
-    for root in directions(program.dims, names, powers):
+    lengths = {size for node in program.nodes.values() for size in node.type.sizes()}
+    for root in directions(program.dims, names, powers, lengths):
         cells.extend(explore(root, derive))
     return Cells(names, tuple(cells))
 
@@ -60,6 +61,7 @@ def large_dims(program: Program, large: Sequence[str] | None) -> tuple[str, ...]
     if large is None:
         names = tuple(dim.name for dim in program.dims if dim.large and dim.equals is None)
     else:
+        large = large.replace(",", " ").split() if isinstance(large, str) else large
         names = tuple(dict.fromkeys(getattr(name, "name", name) for name in large))
         for name in names:
             if name not in known:

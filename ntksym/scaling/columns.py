@@ -86,7 +86,8 @@ def optimizer_entry(state: State, node: Node, multiplier: Form) -> Entry:
     else:
         rows, cols = state.cone.form(node.type.coord), state.cone.zero
     size = weight - multiplier if weight.finite else state.cone.zero
-    return Entry(state.gradient[node.id] + multiplier, size, rows, cols)
+    scale = size if state.entry[node.id].finite else highest(state.cone.zero, size)
+    return Entry(state.gradient[node.id] + multiplier, size, scale, rows, cols)
 
 
 def allowances(state: State, node: Node) -> list[Form]:

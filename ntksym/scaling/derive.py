@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ntksym.language.printing import labels
 from ntksym.language.program import Node, Program
 from ntksym.language.trace import Architecture
 from ntksym.language.types import MatrixType
@@ -50,7 +49,7 @@ def scaling_table(
     """
     program = as_program(program)
     setting = setting_of(program, optimizer, parametrization, alignment, form)
-    named = labels(program)
+    named = setting.named
 
     def derive(cone: Cone) -> Derived:
         solution = solve(setting, cone)

@@ -13,7 +13,7 @@ from math import gcd, lcm
 from typing import TypeVar
 
 from ntksym.errors import ScalingError
-from ntksym.language.dims import Dim
+from ntksym.language.dims import Dim, Size
 from ntksym.scaling.cones import Cone, Ray, Undecided
 
 T = TypeVar("T")
@@ -58,10 +58,13 @@ def _primitive(ray: Iterable[int]) -> Ray:
     return tuple(n // divisor for n in numbers)
 
 
-def directions(dims: Sequence[Dim], large: Sequence[str], powers: Iterable[Fraction]) -> tuple[Cone, ...]:
+def directions(
+    dims: Sequence[Dim], large: Sequence[str], powers: Iterable[Fraction], lengths: Iterable[Size] = ()
+) -> tuple[Cone, ...]:
     """The cones of all directions in which the dimensions named ``large`` grow, given the declared relations.
 
-    A dimension that is neither large nor tied to one by a relation stays fixed; no dimension may shrink.
+    A dimension that is neither large nor tied to one by a relation stays fixed; no dimension may shrink, and none of
+    the ``lengths`` (of axes).
     Raises ScalingError where the relations leave no such direction, or name too much.
     """
     names = tuple(large)
@@ -77,6 +80,12 @@ def directions(dims: Sequence[Dim], large: Sequence[str], powers: Iterable[Fract
                 f"{name} would shrink as {', '.join(names)} grow ({name} = {_relation(dims, name)}); "
                 f"name {name} or what it depends on as large too"
             )
+    for length in lengths:
+        if any(power < 0 for _, power in length.powers):
+            kept = [part for cone in cones for part in _positive(cone, cone.form(length).coefficients or ())]
+            if not kept:
+                raise ScalingError(f"an axis of length {length} would shrink as {', '.join(names)} grow")
+            cones = kept
     return tuple(cones)
 
 

@@ -12,8 +12,8 @@ from functools import lru_cache, reduce
 from operator import or_
 
 from ntksym.language.dims import ONE, Axis, Size
-from ntksym.language.expressions import Mul, Symbol, symbols
-from ntksym.language.program import Block, Node, Program
+from ntksym.language.expressions_parity import parity
+from ntksym.language.program import Block, Node, Program, walk
 from ntksym.language.types import MatrixType, Type
 
 STRUCTURAL = frozenset(
@@ -252,16 +252,16 @@ class _Survey:
             weights, value = node.inputs
             fresh = self.fresh[value]
             return fresh if fresh is not None and not fresh & self.depends[weights] else None
-        return self._fresh_product(node) if node.op == "map" else None
+        if node.op == "constant" and not node.attr("value"):
+            return 0
+        return self._fresh_map(node) if node.op == "map" else None
 
-    def _fresh_product(self, node: Node) -> Fresh:
-        """A product with one zero-mean factor whose weights the other arguments know nothing of."""
+    def _fresh_map(self, node: Node) -> Fresh:
+        """A function that is odd in one zero-mean argument, whose weights the other arguments know nothing of."""
         phi = node.attr("phi")
-        factors = phi.expr.args if isinstance(phi.expr, Mul) else (phi.expr,)
         for symbol, key in zip(phi.symbols, node.inputs, strict=True):
-            alone = [symbols(factor) for factor in factors if symbol in symbols(factor)]
             fresh, others = self.fresh[key], self.all_sources(i for i in node.inputs if i != key)
-            if alone == [(symbol,)] and Symbol(symbol) in factors and fresh is not None and not fresh & others:
+            if fresh is not None and not fresh & others and parity(phi.expr, symbol) == -1:
                 return fresh
         return None
 
@@ -292,26 +292,32 @@ class _Survey:
                 start = node.inputs[i]
                 earlier = self.fresh[start]
                 if i < states:
-                    earlier = earlier | marker if earlier is not None and repeat and optimistic else None
+                    earlier = earlier | marker if earlier is not None and optimistic else None
                 self.fresh[argument] = earlier
                 self.support[argument] = {}
                 captured = 0 if repeat else self._captured(block)
                 self.depends[argument] = self.depends[start] | marker | captured
-                if start in self.trains or i < states:
+                if start in self.trains or (i < states and block.outputs[i] != argument):
                     self.trains.add(argument)
             self.block(block)
             streams = tuple(self._stream(node, i) for i in range(states))
-            if not optimistic or all(s.skips and s.zero_mean for s in streams):
+            if not optimistic or self._stays_fresh(node, streams):
                 break
             optimistic = False
         self.streams[node.id] = streams
         self.depends[node.id] = self.all_sources((*block.outputs, *node.inputs))
         first = streams[0]
-        kept = self.fresh[block.arguments[0]] if first.skips and first.zero_mean and repeat else None
-        self.fresh[node.id] = kept
+        kept = self.fresh[block.arguments[0]] if first.skips and first.zero_mean else None
+        self.fresh[node.id] = kept if repeat else self.fresh[block.outputs[0]]
         self.support[node.id] = {}
         if any(i in self.trains for i in (*block.outputs, *node.inputs)):
             self.trains.add(node.id)
+
+    def _stays_fresh(self, node: Node, streams: tuple[Stream, ...]) -> bool:
+        """Whether what a loop carries is zero-mean after a copy if it was before."""
+        if node.op == "repeat":
+            return all(s.skips and s.zero_mean for s in streams)
+        return all(self.fresh[i] is not None for i in node.body.outputs)
 
     def _captured(self, block: Block) -> Sources:
         return self.all_sources(i for i in block.captured() if self.nodes[i].op == "parameter")
@@ -351,8 +357,9 @@ class _Survey:
         zero_mean = all(f is not None and not f & ~mask for f in fresh)
         reached = {carry}
         for n in block.nodes:
-            matmul = n.op == "matmul" and n.inputs[0] in own
-            if n.id not in on_path and not matmul and any(i in reached for i in n.inputs):
+            inside = walk(n.block) if n.block else (n,)
+            crosses = any(m.op == "matmul" and m.inputs[0] in own for m in inside)
+            if n.id not in on_path and not crosses and any(i in reached for i in n.inputs):
                 reached.add(n.id)
             if n.id in linear:
                 reached.add(n.id)

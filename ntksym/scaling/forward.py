@@ -65,10 +65,22 @@ def check_loop(state: State, node: Node) -> None:
                 f"{node.source}: the weight {nodes[i].name} is shared by all {node.attr('times')} copies of the "
                 "body; there is no rule for a weight shared across a large depth: make it inside of the body"
             )
+    for inner in node.body.nodes:
+        if inner.op == "repeat" and any(i in node.body.arguments for i in inner.inputs):
+            raise ScalingError(
+                f"{inner.source}: there is no rule yet for a repeat that continues the skip path of another over a "
+                "growing depth; write the inner copies out, or give the inner repeat a branch of its own"
+            )
     for stream in state.facts.streams[node.id]:
         leading = [c.coefficient for c in stream.skip if state.cone.form(c) >= state.cone.zero]
         powers = any(c.powers for c in stream.skip if state.cone.form(c) >= state.cone.zero)
-        if stream.skips and (abs(sum(leading)) != 1 or powers):
+        if not stream.skips:
+            raise ScalingError(
+                f"{node.source}: the {node.attr('times')} copies have no skip path; changes then meet products of as "
+                "many random matrices, whose spectra broaden with depth, and sizes alone do not tell: keep this "
+                "dimension fixed, or add a skip path"
+            )
+        if abs(sum(leading)) != 1 or powers:
             factor = " + ".join(str(c) for c in stream.skip)
             raise ScalingError(
                 f"{node.source}: the skip path is multiplied by {factor} in every copy, which over "

@@ -39,6 +39,8 @@ class Numbers:
     sizes: tuple[tuple[str, float], ...]
     base: tuple[tuple[str, float], ...]
     parameters: tuple[ParameterNumbers, ...]
+    baseless: tuple[str, ...] = ()
+    """Large dimensions that count from 1, since no base was given."""
 
     def __getitem__(self, name: str) -> ParameterNumbers:
         """One parameter's numbers; raises KeyError with the known names."""
@@ -56,6 +58,9 @@ class Numbers:
         notes = tuple(
             f"{p.name}: multiply its use in {at} by {number:.6g}" for p in self.parameters for at, number in p.tied
         )
+        if self.baseless:
+            names = ", ".join(self.baseless)
+            notes += (f"no base is given for {names}: the rates are taken as tuned at {names} = 1",)
         title = f"{self.program} at {_sizes(self.sizes)}"
         title += f", base {_sizes(self.base)}" if self.base else ""
         columns = ("parameter", "multiplier", "init std", "lr", "eps", "weight decay")
@@ -133,7 +138,9 @@ def numbers(
         **{k: float(v) for k, v in sizes.items()},
         **{k: v for k, v in now.items() if k in {**sizes, **base}},
     }
-    return Numbers(program.name, tuple(shown.items()), tuple((k, float(v)) for k, v in base.items()), tuple(out))
+    given = tuple((name, float(value)) for name, value in base.items())
+    baseless = tuple(name for name in large if name in sizes and name not in base)
+    return Numbers(program.name, tuple(shown.items()), given, tuple(out), baseless)
 
 
 def _std(program: Program, node: Node, base: Mapping[str, Number], grown: float) -> float | str:

@@ -132,6 +132,8 @@ def rational(power: object, what: str) -> Fraction:
 
 def parametrization_named(name: str | Parametrization, form: str | Split | None = None) -> Parametrization:
     """A parametrization by name, in another form if one is named; raises ScalingError with the known names."""
+    if not isinstance(name, str | Parametrization):
+        raise ScalingError(f"found {name!r} where a parametrization or its name was expected")
     if isinstance(name, str):
         if name not in parametrizations:
             raise ScalingError(f"there is no parametrization {name!r}; known: {', '.join(parametrizations)}")
@@ -142,4 +144,6 @@ def parametrization_named(name: str | Parametrization, form: str | Split | None 
         if form not in forms:
             raise ScalingError(f"there is no form {form!r}; known: {', '.join(forms)}")
         form = forms[form]
+    if not callable(form):
+        raise ScalingError(f"found {form!r} where the name of a form was expected; known: {', '.join(forms)}")
     return replace(name, form=form, multipliers={})

@@ -9,7 +9,7 @@ from ntksym.language.dims import Size
 from ntksym.language.program import Node
 from ntksym.language.types import MatrixType, Type
 from ntksym.scaling.cells import Cells
-from ntksym.scaling.facts import STRUCTURAL
+from ntksym.scaling.facts import COORD, STRUCTURAL
 from ntksym.scaling.growth import Growth
 from ntksym.scaling.setting import Setting
 from ntksym.scaling.solve import Solution
@@ -40,6 +40,8 @@ class _Reasons:
 
     def value(self, key: int) -> str:
         """A value by name, what makes it, and the user's own line."""
+        while key in self.setting.stands_for:
+            key = self.setting.stands_for[key]
         node = self.nodes[key]
         made = node.op if node.op != "map" else str(node.attr("phi"))
         return f"{self.named[key]} ({', '.join(part for part in (made, node.source) if part)})"
@@ -94,7 +96,8 @@ class _Reasons:
         read, (rows, cols) = self.use.inputs[1], self.fans
         of_size = "" if str(self.growth("read")) == "1" else f" of size {self.growth('read')}"
         text = f"from {self.size(cols)} coordinates{of_size} of {self.value(read)} to {self.size(rows)}"
-        text = text.removesuffix(",")
+        kept = self.setting.facts.active.get(self.use.id, {}).get(COORD)
+        text = text.removesuffix(",") + (f", of which {kept} are kept" if kept is not None else "")
         if read not in self.setting.facts.trains:
             return f"{text}; what it reads never trains, so only independent terms count: entries {entry}{zero}"
         return (

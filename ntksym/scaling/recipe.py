@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any
 
 from ntksym.errors import ScalingError
-from ntksym.language.printing import labels
 from ntksym.language.program import Node, Program
 from ntksym.language.trace import Architecture
 from ntksym.scaling.cells import Cells, over_cells
@@ -80,11 +80,12 @@ def check_recipe(program: Program | Architecture, recipe: Mapping[str, Any]) -> 
         recipe.get("parametrization", "mup"),
         recipe.get("alignment", "tensor_programs"),
     )
-    named = labels(program)
+    named = setting.named
     powers = [Fraction(p) for columns in entries.values() for row in columns.values() for p in row.values()]
     powers.extend(setting.parametrization.powers())
     found = over_cells(program, recipe.get("large"), lambda cone: _Cell(setting, cone, entries, named).check(), powers)
     problems = tuple(_problem(found, place) for place in _places(found))
+    _known_names(program, entries)
     unmatched = tuple(
         pattern for pattern in entries if not any(fnmatchcase(node.name, pattern) for node in program.parameters)
     )
@@ -119,6 +120,16 @@ def _problem(found: Cells[Checked], place: Place) -> Problem:
         found.certainly(lambda c: c.mine[place] - c.wanted[place]),
         effect,
     )
+
+
+def _known_names(program: Program, entries: Mapping[str, Entries]) -> None:
+    """A plain name must be that of a parameter; a pattern may match nothing, which is reported."""
+    names = [node.name for node in program.parameters]
+    for pattern in entries:
+        if not any(c in pattern for c in "*?[") and pattern not in names:
+            close = get_close_matches(pattern, names, 1)
+            hint = f"did you mean {close[0]}?" if close else f"it has: {', '.join(names)}"
+            raise ScalingError(f"{program.name} has no parameter {pattern!r}; {hint}")
 
 
 def _read(recipe: Mapping[str, Any]) -> dict[str, Entries]:

@@ -3,7 +3,7 @@
 ``size`` gives the size from those of the inputs; ``gains`` what the change of each input is multiplied by on its
 way to the value (initial weights and the other factors as they are); ``backward`` what the gradient is multiplied
 by on its way to each input; ``bound`` what a change cannot exceed. ``curved`` operations have factors that change
-themselves. Loops are not here: see ntksym.scaling.sweeps.
+themselves. Loops are not here: see ntksym.scaling.forward and backward.
 """
 
 from __future__ import annotations

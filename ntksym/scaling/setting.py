@@ -8,11 +8,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ntksym.errors import ScalingError
+from ntksym.language.printing import labels
 from ntksym.language.program import Node, Program
 from ntksym.language.trace import Architecture
 from ntksym.language.types import MatrixType
 from ntksym.scaling.alignment import Alignment, alignments
 from ntksym.scaling.facts import Facts, facts
+from ntksym.scaling.loops import rewritten_loops
 from ntksym.scaling.optimizers import Optimizer, optimizer_named
 from ntksym.scaling.parametrizations import Parametrization, parametrization_named
 
@@ -22,10 +24,15 @@ Optimizers = str | Optimizer | Mapping[str, str | Optimizer]
 
 @dataclass(frozen=True)
 class Setting:
+    """Everything that a derivation in one cell needs; ``named`` gives values the names of the program's listing."""
+
     facts: Facts
     parametrization: Parametrization
     alignment: Alignment
     optimizer_of: Callable[[Node], Optimizer]
+    named: Mapping[int, str]
+    stands_for: Mapping[int, int]
+    """For values that were added to carry an outside one into every copy of a body: that one."""
 
 
 def setting_of(
@@ -43,11 +50,14 @@ def setting_of(
         if not any(fnmatchcase(node.name, pattern) for node in program.parameters):
             names = ", ".join(node.name for node in program.parameters)
             raise ScalingError(f"no parameter of {program.name} is named {pattern!r}; it has: {names}")
+    rewritten = rewritten_loops(program)
     return Setting(
-        facts(program),
+        facts(rewritten.program),
         chosen,
         alignments[alignment],
         optimizer_choice(optimizer),
+        rewritten.names(labels(program)),
+        rewritten.stands_for,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ntksym.language.printing import labels
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture
 from ntksym.language.types import Type
@@ -68,10 +67,14 @@ def predict_slopes(
     found = over_cells(
         program, large, lambda cone: run_of(setting, solve(setting, cone), steps), setting.parametrization.powers()
     )
-    named = labels(program)
+    named = setting.named
     rows = []
     for node in program.nodes.values():
-        if not isinstance(node.type, Type) or node.id not in setting.facts.trains:
+        if (
+            not isinstance(node.type, Type)
+            or node.id not in setting.facts.trains
+            or node.id not in setting.facts.program.nodes
+        ):
             continue
         key = node.id
         init = found.certainly(lambda run, key=key: run.state.init[key])  # type: ignore[misc]

@@ -9,7 +9,7 @@ from ntksym.scaling.backward import budgets, gradients
 from ntksym.scaling.columns import Columns, Why, allowances, columns_of, why
 from ntksym.scaling.cones import Cone, lowest
 from ntksym.scaling.entries import initial_entries
-from ntksym.scaling.forward import changes, depth, initial_sizes
+from ntksym.scaling.forward import changes, initial_sizes
 from ntksym.scaling.rules import Change, State
 from ntksym.scaling.setting import Setting
 
@@ -37,23 +37,14 @@ def solve(setting: Setting, cone: Cone) -> Solution:
         if before == (state.entry, state.update, state.tied, state.change):
             break
     else:
-        raise ScalingError("the derivation has no fixed point: init, budgets and updates keep changing each other")
+        raise ScalingError(
+            f"{setting.facts.program.name}: init, budgets and updates keep changing each other: no power law holds; "
+            "look for a value that feeds back on itself over a growing number of copies, and normalise it"
+        )
     gradients(state)
-    _note_chains(state)
     parameters = setting.facts.program.parameters
     columns = {p.id: columns_of(setting, state, p) for p in parameters}
     return Solution(state, columns, {p.id: why(setting, state, p, columns[p.id]) for p in parameters})
-
-
-def _note_chains(state: State) -> None:
-    """Depth without a skip path is a power only where each copy keeps sizes: an assumption, so say it."""
-    for key, streams in state.facts.streams.items():
-        node = state.facts.program.nodes[key]
-        if node.op == "repeat" and depth(state, node) > state.cone.zero and not all(s.skips for s in streams):
-            state.warnings[key] = (
-                f"its {node.attr('times')} copies have no skip path: powers hold only where the initialisation neither "
-                "expands nor contracts from copy to copy (edge of chaos)"
-            )
 
 
 def start(setting: Setting, cone: Cone) -> State:

@@ -10,6 +10,7 @@ from ntksym.language.types import Type
 from ntksym.scaling.backward import gradients
 from ntksym.scaling.columns import optimizer_entry
 from ntksym.scaling.cones import Cone, Form, highest, lowest
+from ntksym.scaling.facts import STRUCTURAL
 from ntksym.scaling.forward import changes, initial_sizes
 from ntksym.scaling.rules import Change, State, rules
 from ntksym.scaling.setting import Setting
@@ -96,6 +97,8 @@ def relative(state: State, key: int, change: Form) -> Form:
     """
     node = state.facts.program.nodes[key]
     most = highest(state.cone.zero, state.init[key])
+    while node.op in STRUCTURAL:
+        node = state.facts.program.nodes[node.inputs[0]]
     if node.op in rules:
         most = lowest(most, rules[node.op].bound(state, node))
     return change - most

@@ -22,6 +22,6 @@ def cnn(
         return phi(ns.conv(h, n, kernel, name="conv", bias=bias))
 
     h = phi(ns.conv(x, n, kernel, name="input", bias=bias))
-    if depth > 1:
+    if depth != 1:
         h = ns.repeat(depth - 1, layer, h)
     return ns.dense(ns.global_avg_pool(h) if pool else ns.flatten(h), d_out, name="readout", bias=bias)

@@ -20,6 +20,6 @@ def gcn(
         return phi(ns.graph_conv(h, adjacency, n, name="conv"))
 
     h = phi(ns.graph_conv(x, adjacency, n, name="input"))
-    if depth > 1:
+    if depth != 1:
         h = ns.repeat(depth - 1, layer, h)
     return ns.dense(ns.pool(h, "N"), d_out, name="readout")

@@ -20,6 +20,6 @@ def mlp(
         return ns.dense(phi(h), n, name="hidden", bias=bias)
 
     h = ns.dense(x, n, name="input", bias=bias)
-    if depth > 1:
+    if depth != 1:
         h = ns.repeat(depth - 1, layer, h)
     return ns.dense(phi(h), d_out, name="readout", bias=bias)

@@ -15,7 +15,7 @@ from ntksym import language as ns
 from ntksym.errors import ScalingError
 from ntksym.scaling import ScalingTable, convert, equivalent, scaling_table
 from tests.scaling.helpers import COLUMNS, along, exponents, powers, same
-from tests.scaling.nets import adapted, experts, m, perceptron, residual_tower, tied_words
+from tests.scaling.nets import experts, m, perceptron, residual_tower, tied_words
 from tests.scaling.random_programs import Plan, plans, program_of
 
 FORMS = ("table3", "table8", "table9", "unit")
@@ -25,7 +25,6 @@ RELATIVE = ("adafactor", "lamb")
 PROGRAMS = {
     "perceptron": perceptron(),
     "tower": residual_tower(norm=True, affine=True),
-    "adapted": adapted(),
     "experts": experts(width=m),
     "words": tied_words(),
 }
@@ -44,7 +43,7 @@ def alike(a: ScalingTable, b: ScalingTable) -> bool:
 def test_every_form_leads_to_every_other_and_back(program: ns.Program, optimizer: str) -> None:
     plain = scaling_table(program, optimizer=optimizer)
     table = plain
-    for before, after in pairwise([*FORMS, "table8", "table3"]):
+    for before, after in pairwise([*FORMS, "table3"]):
         new = convert(table, after)
         assert equivalent(new, table), (before, after)
         assert alike(new, scaling_table(program, optimizer=optimizer, form=after))
@@ -53,7 +52,7 @@ def test_every_form_leads_to_every_other_and_back(program: ns.Program, optimizer
 
 
 @given(plans(most=3), st.sampled_from(OPTIMIZERS), st.permutations(FORMS))
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_forms_of_random_networks(plan: Plan, optimizer: str, forms: list[str]) -> None:
     plain = scaling_table(program_of(plan), optimizer=optimizer, form=forms[0])
     away = convert(convert(plain, forms[1]), forms[2])
@@ -64,7 +63,7 @@ def test_forms_of_random_networks(plan: Plan, optimizer: str, forms: list[str]) 
 
 
 @given(st.sampled_from(OPTIMIZERS), st.lists(st.integers(-3, 3), min_size=3, max_size=3))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_multipliers_of_ones_own(optimizer: str, thetas: list[int]) -> None:
     table = scaling_table(perceptron(), optimizer=optimizer)
     chosen = {name: {"n": Fraction(t, 2)} for name, t in zip(("input.w", "hidden.w", "output.w"), thetas, strict=True)}

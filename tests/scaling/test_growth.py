@@ -63,7 +63,7 @@ def put_together(tree: Tree, names: tuple[str, ...]) -> Growth:
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 @given(data=st.data())
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_a_growth_is_what_its_cells_say(size: int, data: st.DataObject) -> None:
     tree, names = data.draw(trees(size)), NAMES[:size]
     growth = put_together(tree, names)
@@ -73,7 +73,7 @@ def test_a_growth_is_what_its_cells_say(size: int, data: st.DataObject) -> None:
 
 
 @given(trees(2))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_cells_cover_every_direction_once(tree: Tree) -> None:
     """Every direction lies in a cell, and where it lies in several they agree."""
     cells = explore(cone_of(NAMES[:2]), lambda cone: in_cone(tree, cone))
@@ -95,7 +95,7 @@ def inside(cone: Cone, ray: tuple[int, ...]) -> bool:
 
 
 @given(trees(2), st.integers(1, 7), st.integers(1, 7))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_factor_is_the_growth_at_concrete_sizes(tree: Tree, a: int, b: int) -> None:
     growth = put_together(tree, NAMES[:2])
     found = growth.factor({"n": 4.0**a, "m": 4.0**b})
@@ -103,7 +103,7 @@ def test_factor_is_the_growth_at_concrete_sizes(tree: Tree, a: int, b: int) -> N
 
 
 @given(trees(3), trees(3))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_highest_and_lowest_mirror_each_other(a: Tree, b: Tree) -> None:
     """max(a, b) = -min(-a, -b), as expressions put together from cells."""
 
@@ -155,7 +155,7 @@ def test_infinities() -> None:
 
 
 @given(st.lists(st.tuples(*[st.integers(-4, 4)] * 2), min_size=1, max_size=5))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_an_extreme_is_asked_for_no_more_than_it_needs(leaves: list[tuple[int, int]]) -> None:
     """Forms that lie below another one everywhere never make a comparison undecided."""
     cone = cone_of(NAMES[:2])

@@ -10,9 +10,21 @@ from hypothesis import strategies as st
 
 from ntksym import language as ns
 from ntksym.scaling import Parametrization, ScalingTable, convert, scaling_table
+from ntksym.scaling import optimizers as registered
 from ntksym.scaling.parametrizations import parametrizations
 from tests.scaling.helpers import COLUMNS, along, differences, exponents, rays, same
-from tests.scaling.nets import HALF, ONE, decoder, experts, perceptron, residual_tower, tied_words, widths
+from tests.scaling.nets import (
+    HALF,
+    ONE,
+    adapted,
+    decoder,
+    diffusion,
+    experts,
+    perceptron,
+    residual_tower,
+    tied_words,
+    widths,
+)
 from tests.scaling.random_programs import Layer, Plan, Style, on_one_width, plans, program_of
 
 OPTIMIZERS = ("sgd", "adam", "muon")
@@ -29,6 +41,18 @@ def test_mup_is_stable_and_learns_features(plan: Plan, optimizer: str) -> None:
     assert (verdict.stable, verdict.regime, verdict.blows_up) == (True, "feature learning", None)
     assert exponents(verdict.features) == {}
     assert verdict.lagging == ()
+
+
+@pytest.mark.parametrize("optimizer", sorted(registered))
+@pytest.mark.parametrize(
+    "program",
+    [perceptron(), residual_tower(), residual_tower(branch=ONE, norm=True, affine=True), diffusion(), adapted()],
+    ids=["perceptron", "tower", "normed tower", "diffusion", "adapted"],
+)
+def test_every_optimizer_is_stable_at_its_own_rates(program: ns.Program, optimizer: str) -> None:
+    """Also where parameters start at zero and steps are relative to the parameter."""
+    verdict = scaling_table(program, optimizer=optimizer).verdict
+    assert (verdict.stable, verdict.regime) == (True, "feature learning"), verdict.blows_up
 
 
 @given(plans(loops=False), st.sampled_from(["sp", "ntp"]), st.sampled_from(["sgd", "adam"]))

@@ -147,7 +147,7 @@ shifts = st.integers(-6, 6).filter(bool).map(lambda k: Fraction(k, 4))
 
 
 @given(plans(most=3), st.sampled_from(["sgd", "adamw", "muon", "lion"]), shifts, st.data())
-@settings(max_examples=30)
+@settings(max_examples=24)
 def test_a_single_wrong_entry_is_found(plan: Plan, optimizer: str, shift: Fraction, data: st.DataObject) -> None:
     program = program_of(plan)
     table = scaling_table(program, optimizer=optimizer)
@@ -166,7 +166,7 @@ def test_a_single_wrong_entry_is_found(plan: Plan, optimizer: str, shift: Fracti
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 @given(shift=shifts, data=st.data())
-@settings(max_examples=3)
+@settings(max_examples=2)
 def test_a_single_wrong_entry_of_a_known_network_is_found(
     program: ns.Program, shift: Fraction, data: st.DataObject
 ) -> None:

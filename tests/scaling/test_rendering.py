@@ -286,7 +286,7 @@ RECIPE = {
         "input.w": {"lr": {"n": "1"}},
         "layer.*.w": {"init_std": {"n": "-1/2"}, "lr": {"n": "-1"}},
         "readout.w": {"init_std": {"n": "-1"}, "lr": {"n": "-2"}},
-        "missing.w": {"lr": {"n": "-1"}},
+        "missing.*": {"lr": {"n": "-1"}},
     },
 }
 
@@ -296,7 +296,7 @@ def test_a_recipe_report_has_a_line_for_each_problem() -> None:
     assert lines[0] == "mlp: 2 wrong entries and 1 pattern without a parameter"
     assert lines[1].startswith("input.w  lr: found n, expected 1, too large by n: ")
     assert lines[2].startswith("readout.w  lr: found n^-2, expected n^-1, too small by n: ")
-    assert lines[3] == "no parameter is named missing.w"
+    assert lines[3] == "no parameter is named missing.*"
     assert lines[4].startswith("verdict: ")
 
 

@@ -12,12 +12,14 @@ from ntksym.scaling.cones import Form
 class Entry:
     """What an optimizer sees of one parameter, as growth of typical entries.
 
-    ``gradient`` and ``weight`` are those of the trained number itself, its multiplier not included; ``rows`` and
-    ``cols`` the shape (a vector has rows only).
+    ``gradient`` and ``weight`` are those of the trained number itself, its multiplier not included; ``scale`` is the
+    weight as rules see it that rescale updates to its norm: of order one at least where it starts at zero (their
+    floor); ``rows`` and ``cols`` the shape (a vector has rows only).
     """
 
     gradient: Form
     weight: Form
+    scale: Form
     rows: Form
     cols: Form
 

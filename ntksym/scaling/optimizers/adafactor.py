@@ -5,7 +5,7 @@ from ntksym.scaling.optimizers._base import Optimizer, register
 ADAFACTOR = register(
     Optimizer(
         "adafactor",
-        lambda entry: entry.weight,
+        lambda entry: entry.scale,
         "the normalised gradient is multiplied by the root mean square of the parameter",
         epsilon=lambda entry: entry.gradient.times(2),
         decay="coupled",

@@ -5,7 +5,7 @@ from ntksym.scaling.optimizers._base import Optimizer, register
 LAMB = register(
     Optimizer(
         "lamb",
-        lambda entry: entry.weight,
+        lambda entry: entry.scale,
         "each tensor's update is rescaled to the Frobenius norm of the parameter",
         epsilon=lambda entry: entry.gradient,
         decay=None,

@@ -1,0 +1,128 @@
+"""Ways of writing the same loop, and what ends in zero-mean values, have the same exponents."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import ntksym as ns
+from ntksym.scaling import ScalingTable, scaling_table
+
+n, L, T = ns.dims("n L T_long")
+SCALE = L**-0.5
+
+OPTIMIZERS = pytest.mark.parametrize("optimizer", ["sgd", "adam", "muon"])
+
+
+def columns(table: ScalingTable) -> dict[str, tuple[str, ...]]:
+    """Every row by the last two parts of its name."""
+    names = ("multiplier", "init_std", "lr", "eps", "weight_decay")
+    return {
+        ".".join(row.name.split(".")[-2:]): tuple(str(row.column(name)) for name in names) for row in table.parameters
+    }
+
+
+@ns.program
+def captured(x: ns.Vector("d_in")):
+    h, c = ns.dense(x, n, name="embed"), ns.tanh(ns.dense(x, n, name="context"))
+    return ns.dense(ns.repeat(L, lambda h: h + SCALE * ns.dense(ns.relu(h) * c, n, name="mix"), h), 1, name="out")
+
+
+@ns.program
+def carried(x: ns.Vector("d_in")):
+    h, c = ns.dense(x, n, name="embed"), ns.tanh(ns.dense(x, n, name="context"))
+    h, _ = ns.repeat(L, lambda h, c: (h + SCALE * ns.dense(ns.relu(h) * c, n, name="mix"), c), (h, c))
+    return ns.dense(h, 1, name="out")
+
+
+@OPTIMIZERS
+def test_a_value_from_outside_is_a_value_carried_along(optimizer: str) -> None:
+    one, other = (scaling_table(net, optimizer=optimizer) for net in (captured, carried))
+    assert columns(one) == columns(other)
+    assert one.verdict.stable
+    assert one["context.w"].lr == one["embed.w"].lr
+
+
+def tower(branch: Callable[[ns.Value], ns.Value]) -> Any:
+    """A residual tower of L branches, normalised before its readout."""
+
+    @ns.program
+    def net(x: ns.Vector("d_in")):
+        h = ns.repeat(L, lambda h: h + SCALE * branch(h), ns.dense(x, n, name="embed"), name="block")
+        return ns.dense(ns.layernorm(h), 1, name="out")
+
+    return net
+
+
+def linear(h: ns.Value) -> ns.Value:
+    return ns.dense(ns.layernorm(h), n, name="w")
+
+
+def gated(h: ns.Value) -> ns.Value:
+    return ns.sigmoid(ns.dense(ns.layernorm(h), 1, name="s")) * linear(h)
+
+
+@OPTIMIZERS
+@pytest.mark.parametrize("branch", [lambda h: ns.tanh(linear(h)), gated], ids=["odd", "gated"])
+def test_what_is_odd_in_fresh_weights_walks_at_random(branch: Callable[[ns.Value], ns.Value], optimizer: str) -> None:
+    """tanh(W h) and s W h change sign with W, so L of them add up like L^(1/2), as W h itself."""
+    assert (
+        columns(scaling_table(tower(branch), optimizer=optimizer))["w.w"]
+        == columns(scaling_table(tower(linear), optimizer=optimizer))["w.w"]
+    )
+
+
+def test_what_is_not_odd_adds_up() -> None:
+    """relu(W h) has a mean: L of them add up like L, so the updates must be smaller still."""
+    odd, even = (scaling_table(tower(lambda h, phi=phi: phi(linear(h)))) for phi in (ns.tanh, ns.relu))
+    assert str(odd["out.w"].lr) == str(even["out.w"].lr) == "n^-1"
+    assert str(odd["embed.w"].lr) == "1"
+    assert not odd.verdict.lagging
+
+
+@OPTIMIZERS
+def test_nested_repeats_are_one(optimizer: str) -> None:
+    """repeat(L, repeat(1, body)) is repeat(L, body)."""
+
+    def body(h: ns.Value) -> ns.Value:
+        return h + SCALE * ns.dense(ns.tanh(h), n, name="w")
+
+    @ns.program
+    def nested(x: ns.Vector("d_in")):
+        h = ns.repeat(L, lambda h: ns.repeat(1, body, h, name="inner"), ns.dense(x, n, name="embed"), name="outer")
+        return ns.dense(h, 1, name="out")
+
+    @ns.program
+    def flat(x: ns.Vector("d_in")):
+        return ns.dense(ns.repeat(L, body, ns.dense(x, n, name="embed"), name="outer"), 1, name="out")
+
+    assert columns(scaling_table(nested, optimizer=optimizer)) == columns(scaling_table(flat, optimizer=optimizer))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_long_sequence_of_tokens_shares_its_gradient(optimizer: str) -> None:
+    """The mean over T positions divides the gradient by T; every row of a table is met T / vocab times."""
+
+    @ns.program
+    def bag(tokens: ns.Tokens(T)):
+        return ns.dense(ns.pool(ns.tanh(ns.embedding(tokens, n, name="embed")[0]), "T_long"), 1, name="out")
+
+    table = scaling_table(bag, optimizer=optimizer, large=["n", "T_long"])
+    lr, eps = table["embed.w"].lr, table["embed.w"].eps
+    assert str(lr) == {"sgd": "n", "adam": "1"}[optimizer]
+    assert str(eps) == {"sgd": "None", "adam": "n^-1"}[optimizer]
+
+
+def test_heads_cannot_outnumber_the_width() -> None:
+    """n / H coordinates per head are at least one: only directions with n >= H are looked at."""
+    H = ns.dim("H")
+
+    @ns.program
+    def many_heads(x: ns.Sequence("T", "d_in")):
+        h = ns.attention(ns.dense(x, n, name="embed"), H, name="attn")
+        return ns.dense(ns.pool(h, "T"), 1, name="out")
+
+    verdict = scaling_table(many_heads, large=["n", "H"]).verdict
+    assert (verdict.stable, verdict.regime, verdict.lagging) == (True, "feature learning", ())
+    with pytest.raises(ns.errors.NtksymError, match="shrink"):
+        scaling_table(many_heads, large=["H"])
