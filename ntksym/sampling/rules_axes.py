@@ -1,0 +1,84 @@
+"""The rules of the operations that move axes or positions and leave the numbers as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ntksym._lazy import lazy
+from ntksym.sampling.rules import Array, Operation, rule
+
+jnp = lazy("jax.numpy")
+
+
+@rule("split")
+def _split(step: Operation) -> Array:
+    (x,) = step.arrays
+    return x.reshape(*x.shape[:-1], *step.numbers.shape(step.node.type)[-2:])
+
+
+@rule("merge")
+def _merge(step: Operation) -> Array:
+    (x,) = step.arrays
+    order = [step.axis(axis.name) for axis in step.positions] + [step.axis(name) for name in step.node.attr("axes")]
+    moved = x.transpose(0, *order, x.ndim - 1)
+    return moved.reshape(*moved.shape[: 1 + len(step.positions)], -1)
+
+
+@rule("as_axis")
+def _as_axis(step: Operation) -> Array:
+    return step.arrays[0][..., None]
+
+
+@rule("broadcast")
+def _broadcast(step: Operation) -> Array:
+    (x,) = step.arrays
+    return jnp.broadcast_to(x, (*x.shape[:-1], step.numbers.shape(step.node.type)[-1]))
+
+
+@rule("relabel")
+def _relabel(step: Operation) -> Array:
+    return step.arrays[0]
+
+
+@rule("pick")
+def _pick(step: Operation) -> Array:
+    (x,) = step.arrays
+    name, index = step.node.attr("axis"), step.node.attr("index")
+    length = x.shape[step.axis(name)]
+    if not -length <= index < length:
+        raise step.error(f"ns.pick takes position {index}, but the axis {name} has {length} positions")
+    return jnp.take(x, index % length, axis=step.axis(name))
+
+
+@rule("shift")
+def _shift(step: Operation) -> Array:
+    (x,) = step.arrays
+    axis = step.axis(step.node.attr("axis"))
+    return _gathered(x, axis, np.arange(x.shape[axis]) - step.node.attr("by"))
+
+
+def _gathered(x: Array, axis: int, index: Any) -> Array:
+    """x at positions of an axis, zero where there is no such position; the index may have several axes."""
+    inside = (index >= 0) & (index < x.shape[axis])
+    taken = jnp.take(x, np.where(inside, index, 0), axis=axis)
+    return jnp.where(inside.reshape(*inside.shape, *(1,) * (x.ndim - axis - 1)), taken, 0)
+
+
+@rule("patches")
+def _patches(step: Operation) -> Array:
+    (x,) = step.arrays
+    attr = step.node.attr
+    stride, padding = attr("stride"), attr("padding")
+    lengths = dict(zip((a.name for a in step.positions), step.numbers.positions(step.positions), strict=True))
+    where = {name: step.axis(name) for name in attr("axes")}
+    for name, extent in zip(attr("axes"), attr("kernel"), strict=True):
+        axis = where[name]
+        before = 0 if padding == "valid" else (extent - 1) // 2
+        index = np.arange(lengths[name])[:, None] * stride - before + np.arange(extent)
+        if padding == "circular":
+            index %= x.shape[axis]
+        # the offsets come right behind their position; they wait before the coordinates for those to come
+        x = jnp.moveaxis(_gathered(x, axis, index), axis + 1, -2)
+    return x.reshape(*x.shape[: 1 + len(step.types[0].positions)], -1, x.shape[-1])
