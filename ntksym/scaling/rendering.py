@@ -61,7 +61,7 @@ def growth_cell(growth: Growth | None) -> Cell:
 
 def shape_cell(shape: tuple[str, ...]) -> Cell:
     parts = [Cell.powers(size) for size in shape]
-    return Cell(" x ".join(cell.text for cell in parts), r" \times ".join(cell.latex for cell in parts))
+    return Cell(" × ".join(cell.text for cell in parts), r" \times ".join(cell.latex for cell in parts))
 
 
 def _entry(row: ParameterScaling, column: str) -> Cell:
