@@ -261,12 +261,13 @@ class _Gradient:
             if not exactly:
                 state.warnings[node.id] = "once trained, gradients grow by a power in every copy of the body"
                 ends = last
-        state.early = early
-        ends = self.through_copy(node, ends, copies) if node.id not in state.warnings else ends
         seeds: dict[int, Flow] = {}
         for key, end in zip(block.outputs, ends, strict=True):
             self.add(seeds, key, Flow(end, state.cone.never))
-        inside = self.block(block, seeds, {})
+        inside = self.block(block, seeds, {})  # the body's own weights as in a typical copy
+        state.early = early
+        if node.id not in state.warnings:  # what leaves at the entrance has passed the first copies too
+            ends = self.through_copy(node, ends, copies)
         for key in block.captured():
             if key in inside:
                 flow = inside[key]
