@@ -23,6 +23,13 @@ VERT = r"\vert "
 STYLE = ".ntksym-table th, .ntksym-table td { text-align: left; } .ntksym-table caption { white-space: nowrap; }"
 
 
+_STYLE = (
+    ":root{color-scheme:light dark}body{font-family:system-ui,sans-serif;margin:2em;max-width:75em}"
+    "table{border-collapse:collapse}caption{text-align:left;font-weight:bold;padding-bottom:.6em}"
+    "th,td{text-align:left;padding:.25em 1em .25em 0;border-bottom:1px solid #8886}sup,sub{line-height:0}"
+)
+
+
 @dataclass(frozen=True)
 class Cell:
     """One entry: its plain text, and, where it is mathematics, its LaTeX without dollar signs."""
@@ -66,8 +73,8 @@ class Table:
         return _html(self)
 
     def to_html_document(self) -> str:
-        """A page of its own."""
-        head = f'<meta charset="utf-8">\n<title>{escape(one_line(self.title))}</title>'
+        """A page of its own, light or dark as the reader's system is."""
+        head = f'<meta charset="utf-8">\n<title>{escape(one_line(self.title))}</title>\n<style>{_STYLE}</style>'
         return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{_html(self)}\n</body>\n</html>'
 
     def to_csv(self) -> str:
