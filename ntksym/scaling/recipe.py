@@ -67,7 +67,8 @@ def check_recipe(program: Program | Architecture, recipe: Mapping[str, Any]) -> 
         program: the architecture.
         recipe: {"optimizer": "adam", "large": ["n"], "parameters": {pattern: {column: {dimension: power}}}}; columns
             are multiplier, init_std, lr, eps and weight_decay, all as growth exponents. A column that is absent is not
-            checked; an absent multiplier counts as one. The first pattern that matches a name holds.
+            checked; an absent multiplier is that of the parametrization (one, unless said). The first pattern that
+            matches a name holds.
 
     Raises:
         ScalingError: an unknown key, column, dimension or optimizer, or exponents that are not rationals.
@@ -80,12 +81,12 @@ def check_recipe(program: Program | Architecture, recipe: Mapping[str, Any]) -> 
         recipe.get("parametrization", "mup"),
         recipe.get("alignment", "tensor_programs"),
     )
+    _known_names(program, entries)
     named = setting.named
     powers = [Fraction(p) for columns in entries.values() for row in columns.values() for p in row.values()]
     powers.extend(setting.parametrization.powers())
     found = over_cells(program, recipe.get("large"), lambda cone: _Cell(setting, cone, entries, named).check(), powers)
     problems = tuple(_problem(found, place) for place in _places(found))
-    _known_names(program, entries)
     unmatched = tuple(
         pattern for pattern in entries if not any(fnmatchcase(node.name, pattern) for node in program.parameters)
     )

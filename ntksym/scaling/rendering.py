@@ -100,6 +100,8 @@ def _regime(verdict: Verdict) -> str:
         if verdict.features is None or verdict.features.is_zero:
             return "kernel regime (inner values stand still)"
         return f"kernel regime (inner values move like {verdict.features})"
+    if verdict.regime == "mixed":
+        return f"feature learning in some directions only (inner values move like {verdict.features})"
     return {"linear": "no inner values", "trivial": "trivial (the output stands still)"}.get(
         verdict.regime, verdict.regime
     )

@@ -75,9 +75,9 @@ class Verdict:
     """What training with the table does in the limit.
 
     ``regime`` is "feature learning" where some inner value moves by order one, "kernel" where all move by a vanishing
-    amount (``features`` says by which power), "trivial" where even the output stands still, "linear" where there is
-    no inner value. ``blows_up`` names the first value that grows and the step at which it does. ``lagging`` lists
-    inner values that move by less than order one.
+    amount (``features`` says by which power), "mixed" where that depends on which dimension grows faster, "trivial"
+    where even the output stands still, "linear" where there is no inner value. ``blows_up`` names the first value that
+    grows and the step at which it does. ``lagging`` lists inner values that move by less than order one.
     """
 
     stable: bool

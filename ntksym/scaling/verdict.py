@@ -19,11 +19,16 @@ STEPS = 4
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one training run shows in one cell; ``moved`` holds how far inner values move, of the most they should."""
+    """What one training run shows in one cell.
+
+    ``moved`` is how far inner values move, of the most they should, ``behind`` those that fall short of it, ``most``
+    the largest and ``level`` its sign in the cell; ``still`` whether no output moves by order one.
+    """
 
     moved: Mapping[str, Form]
     behind: frozenset[str]
     most: Form | None
+    level: int
     still: bool
     blows_up: str | None
     runaway: str | None
@@ -40,15 +45,16 @@ def outcome(setting: Setting, run: Run, named: Mapping[int, str], warnings: Mapp
     """Compare what a run moved with what it should move; every comparison of one cell happens here."""
     notes = tuple(f"{named[key]}: {text}" for key, text in warnings.items())
     if run.runaway:
-        return Outcome({}, frozenset(), None, False, run.runaway, run.runaway, notes)
+        return Outcome({}, frozenset(), None, 1, False, run.runaway, run.runaway, notes)
     moved = {key: relative(run.state, key, run.steps[-1][key]) for key in inner_values(setting)}
     most = highest(*moved.values()) if moved else None
+    level = most.compare(run.state.cone.zero) if most is not None else 0
     outputs = setting.facts.program.block.outputs
     still = all(run.steps[-1][key] < run.state.cone.zero for key in outputs)
     by_name = {named[key]: form for key, form in moved.items()}
     behind = frozenset(name for name, form in by_name.items() if form < run.state.cone.zero)
     notes += lazy_bodies(setting, run, named)
-    return Outcome(by_name, behind, most, still, first_blow_up(setting, run, named), None, notes)
+    return Outcome(by_name, behind, most, level, still, first_blow_up(setting, run, named), None, notes)
 
 
 def lazy_bodies(setting: Setting, run: Run, named: Mapping[int, str]) -> tuple[str, ...]:
@@ -81,24 +87,18 @@ def verdict_of(found: Cells[Outcome], *, faithful: bool) -> Verdict:
     names = [name for name in outcomes[0].moved if any(name in o.behind for o in outcomes)]
     lagging = tuple(Moves(name, found.certainly(lambda o, name=name: o.moved[name])) for name in names)  # type: ignore[misc]
     features = found.growth(lambda o: o.most)
-    regime = _regime(features, still=all(o.still for o in outcomes))
+    regime = _regime(features, {o.level for o in outcomes}, still=all(o.still for o in outcomes))
     return Verdict(blows_up is None, faithful, regime, features, blows_up, lagging, notes)
 
 
-def _of_order_one(growth: Growth) -> bool:
-    return growth.linear is not None and not any(growth.linear.values())
-
-
-def _regime(features: Growth | None, *, still: bool) -> str:
+def _regime(features: Growth | None, levels: set[int], *, still: bool) -> str:
     if still:
         return "trivial"
     if features is None:
         return "linear"
-    if _of_order_one(features):
-        return "feature learning"
-    if features.is_zero or (features.linear is not None and all(p <= 0 for p in features.linear.values())):
-        return "kernel"
-    return "feature learning" if features.linear is None else "unstable"
+    if max(levels) > 0:
+        return "unstable"
+    return {frozenset((0,)): "feature learning", frozenset((-1,)): "kernel"}.get(frozenset(levels), "mixed")
 
 
 def first_blow_up(setting: Setting, run: Run, named: Mapping[int, str]) -> str | None:

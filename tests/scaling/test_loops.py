@@ -143,3 +143,27 @@ def test_a_normalised_stream_needs_no_branch_scale(optimizer: str, lr: str, eps:
     assert (table.verdict.stable, table.verdict.regime) == (True, "feature learning")
     for name in ("block.up.w", "block.down.w"):
         assert (str(table[name].lr), str(table[name].eps)) == (lr, eps)
+
+
+def two_streams(common: bool) -> Any:
+    """A stream of width n and one of width m, each with a readout; with ``common`` they are mixed before."""
+    m = ns.dim("m")
+
+    @ns.program
+    def pair(x: ns.Vector("d_in")):
+        a, b = ns.tanh(ns.dense(x, n, name="a")), ns.tanh(ns.dense(x, m, name="b"))
+        if common:
+            a = ns.tanh(ns.dense(b, n, name="mix") + a)
+        return ns.dense(a, 1, name="out_a") + ns.dense(b, 1, name="out_b")
+
+    return pair
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_features_that_vanish_in_every_direction_are_a_kernel(common: bool) -> None:
+    """Under sp each stream moves by the root of its own width: the larger of two vanishing powers vanishes too."""
+    standard = scaling_table(two_streams(common), parametrization="sp").verdict
+    assert (standard.stable, standard.regime) == (True, "kernel")
+    assert standard.features is not None
+    assert standard.features.factor({"n": 1e6, "m": 1e6}) < 1e-2
+    assert scaling_table(two_streams(common)).verdict.regime == "feature learning"
