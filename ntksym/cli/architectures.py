@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module, invalidate_caches
 from pathlib import Path
@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from ntksym import zoo
-from ntksym.cli.settings import suggestion
+from ntksym.cli.settings import settings_of, suggestion
 from ntksym.errors import NtksymError
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture, program
@@ -38,6 +38,18 @@ def find(spec: str) -> Architecture | Program:
         raise NtksymError(f"{spec!r} is not an architecture; write {FORMS}")
     module = _load_file(source) if source.endswith(".py") else _load_module(source)
     return _member(module, function, source)
+
+
+def program_of(arch: str | None, assignments: Sequence[str], shorthands: Mapping[str, str | None]) -> Program:
+    """The program that ``arch`` names, with settings from ``key=value`` texts and options of their own."""
+    if arch is None:
+        raise NtksymError(f"name an architecture: {FORMS}; the zoo holds {', '.join(zoo.names)}")
+    found = find(arch)
+    if isinstance(found, Architecture):
+        return traced(found, settings_of(found, assignments, shorthands))
+    if assignments or any(value is not None for value in shorthands.values()):
+        raise NtksymError(f"{arch} is a program, traced already: it has no settings; name its function instead")
+    return found
 
 
 def traced(found: Architecture | Program, settings: dict[str, Any]) -> Program:

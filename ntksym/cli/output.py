@@ -98,19 +98,20 @@ def _encodable(text: str, stream: Any) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def write_whole(name: str, text: str) -> None:
+def write_whole(name: str, contents: str | bytes) -> None:
     """Write a file by renaming a finished one, so that nobody ever sees half of it."""
     target = Path(os.path.realpath(name))
+    data = contents.encode() if isinstance(contents, str) else contents
     try:
         if target.exists() and not target.is_file() and not target.is_dir():
-            target.write_text(text, encoding="utf-8")  # a device or a pipe must not be replaced by a file
+            target.write_bytes(data)  # a device or a pipe must not be replaced by a file
             return
         if target.is_dir():
             raise IsADirectoryError(21, "it is a directory")
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
-            with open(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with open(handle, "wb") as file:
+                file.write(data)
             os.chmod(temporary, _mode(target))
             os.replace(temporary, target)
         except BaseException:

@@ -8,14 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ntksym import zoo
-from ntksym.cli.architectures import FORMS, find, traced
-from ntksym.cli.output import FORMATS, Answer, answer, complain, format_of
+from ntksym.cli.architectures import program_of
+from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi
+from ntksym.cli.output import Answer, answer, complain, format_of
 from ntksym.cli.recipes import read_parametrization, read_recipe
-from ntksym.cli.settings import names_of, one_of, optimizers_of, positive, settings_of, sizes_of, suggestion
+from ntksym.cli.settings import names_of, one_of, optimizers_of, positive, sizes_of, suggestion
 from ntksym.errors import NtksymError
 from ntksym.language.program import Program
-from ntksym.language.trace import Architecture
 from ntksym.records.tables import Table
 from ntksym.scaling.alignment import alignments
 from ntksym.scaling.derive import scaling_table
@@ -33,10 +32,7 @@ def _listed(names: Iterable[str], key: str) -> str:
 
 
 def scaling_command(
-    arch: Annotated[
-        str | None,
-        typer.Argument(metavar="ARCH", show_default=False, help=f"{FORMS}. The zoo: {', '.join(zoo.names)}."),
-    ] = None,
+    arch: Arch = None,
     optimizer: Annotated[
         str | None,
         typer.Option(
@@ -69,14 +65,9 @@ def scaling_command(
             help=f"How entries are divided between multiplier and init: {', '.join(forms)}.",
         ),
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", show_default=False, help="A setting of ARCH; repeatable."),
-    ] = None,
-    phi: Annotated[
-        str | None, typer.Option(metavar="NAME", show_default=False, help="Short for --set phi=NAME.")
-    ] = None,
-    depth: Annotated[str | None, typer.Option(metavar="N", show_default=False, help="Short for --set depth=N.")] = None,
+    assignments: Assignments = None,
+    phi: Phi = None,
+    depth: Depth = None,
     explain: Annotated[
         str | None,
         typer.Option(
@@ -104,30 +95,18 @@ def scaling_command(
     lr: Annotated[
         str | None, typer.Option(metavar="RATE", show_default=False, help="Tuned learning rate; for --at.")
     ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORM",
-            show_default=False,
-            help=f"{', '.join((*FORMATS, 'json'))}; if not given, what FILE ends in, else text.",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="FILE", show_default=False, help="Write to FILE."),
-    ] = None,
+    format: Format = None,
+    output: Output = None,
 ) -> Answer:
     """Derive how multiplier, init, learning rate, eps and weight decay of every parameter grow, and why."""
     if arch is None and explain:  # in `ntksym scaling --explain mlp` the option has taken the architecture
         arch, explain = explain, ""
-    if arch is None:
-        raise NtksymError(f"name an architecture: {FORMS}; the zoo holds {', '.join(zoo.names)}")
     _compatible(explain=explain, check=check, at=at, form=form, format=format, base=base, lr=lr)
     shown = format_of(format, output)
     options = _options(optimizer, parametrization, alignment, large)
     if form is not None:
         one_of(form, forms, "form")
-    program = _program(arch, assignments or [], {"phi": phi, "depth": depth})
+    program = program_of(arch, assignments or [], {"phi": phi, "depth": depth})
     for name in options.get("large", ()):
         one_of(name, [dim.name for dim in program.dims], "dimension")
     if check is not None:
@@ -172,15 +151,6 @@ def _compatible(**given: str | None) -> None:
     for option in ("base", "lr"):
         if given[option] is not None and given["at"] is None:
             raise NtksymError(f"--{option} needs --at, the sizes to print numbers for")
-
-
-def _program(arch: str, assignments: list[str], shorthands: dict[str, str | None]) -> Program:
-    found = find(arch)
-    if isinstance(found, Architecture):
-        return traced(found, settings_of(found, assignments, shorthands))
-    if assignments or any(value is not None for value in shorthands.values()):
-        raise NtksymError(f"{arch} is a program, traced already: it has no settings; name its function instead")
-    return found
 
 
 def _note_idle_patterns(program: Program, optimizer: Any) -> None:

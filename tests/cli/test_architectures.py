@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from ntksym.cli import scaling as command
+from ntksym.cli import architectures as command
 from tests.cli.helpers import NET, Run, Write, refused
 
 

@@ -1,0 +1,107 @@
+"""Options of the commands that draw finite networks: widths, samples or seconds, a seed, a bound on memory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite
+from typing import Annotated, Any
+
+import typer
+
+from ntksym.errors import NtksymError
+
+DEFAULT_SEED, DEFAULT_MEMORY = "0", "256MiB"
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_AMOUNT = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*([kmg]?i?b|)", re.IGNORECASE)
+_RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many networks may be drawn, or for how long, with which seed and in how many bytes at once.
+
+    At most one of ``samples`` and ``seconds`` is given; with neither, the command's own number of samples holds.
+    """
+
+    samples: int | None = None
+    seconds: float | None = None
+    seed: int = 0
+    memory: int = 2**28
+
+
+def budget_of(samples: str | None, seconds: str | None, seed: str, memory: str) -> Budget:
+    """The budget of these options; raises NtksymError for a text that cannot be read, or two that contradict."""
+    if samples is not None and seconds is not None:
+        raise NtksymError("--samples and --seconds do not go together; leave one out")
+    return Budget(
+        None if samples is None else _samples(samples),
+        None if seconds is None else _seconds(seconds),
+        _seed(seed),
+        _memory(memory),
+    )
+
+
+def _samples(text: str) -> int:
+    """A number of networks."""
+    if not re.fullmatch(r"\d{1,12}", text) or int(text) < 2:
+        raise NtksymError(f"--samples {text!r} is not a whole number of networks, 2 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    """A time in seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not (isfinite(seconds) and seconds > 0):
+        raise NtksymError(f"--seconds {text!r} is not a positive time in seconds")
+    return seconds
+
+
+def _seed(text: str) -> int:
+    """A seed."""
+    if not re.fullmatch(r"\d{1,10}", text) or int(text) >= 2**32:
+        raise NtksymError(f"--seed {text!r} is not a whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
+def _memory(text: str) -> int:
+    """``512MB`` or ``2GiB`` in bytes."""
+    found = _AMOUNT.fullmatch(text.strip())
+    size = int(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
+    if size < 1:
+        raise NtksymError(f"--memory {text!r} is not an amount such as 512MB or 2GiB")
+    return size
+
+
+def widths_of(text: str) -> tuple[int, ...]:
+    """``64,128,256``, or ``64..256`` for all doublings between; at least two, growing."""
+    ends = _RANGE.fullmatch(text.strip())
+    if ends:
+        low, high = int(ends[1]), int(ends[2])
+        widths = [low << k for k in range(64) if 0 < low << k <= high]
+    else:
+        parts = [part.strip() for part in text.split(",")]
+        widths = [int(part) if re.fullmatch(r"\d{1,9}", part) else 0 for part in parts]
+    if len(widths) < 2 or widths[0] < 1 or any(a >= b for a, b in pairwise(widths)):
+        raise NtksymError(f"--widths {text!r} is not a growing list such as 64,128,256 or 64..256")
+    return tuple(widths)
+
+
+def _option(name: str, metavar: str, text: str) -> Any:
+    return typer.Option(name, metavar=metavar, show_default=False, help=text)
+
+
+Samples = Annotated[str | None, _option("--samples", "N", "How many networks of each size.")]
+Seconds = Annotated[str | None, _option("--seconds", "TIME", "As many networks as take about so long, instead.")]
+Seed = Annotated[str, _option("--seed", "N", f"Which random numbers are drawn; {DEFAULT_SEED} if not given.")]
+Memory = Annotated[
+    str, _option("--memory", "SIZE", f"What networks drawn at once may take, as 512MB; {DEFAULT_MEMORY} if not given.")
+]
+Widths = Annotated[
+    str | None, _option("--widths", "64,128,256", "The widths that networks are drawn at; 64..256 for all doublings.")
+]
+Plot = Annotated[str | None, _option("--plot", "FILE", "Draw a figure, too: into FILE.png, .svg or .pdf.")]
