@@ -83,7 +83,7 @@ def check_recipe(program: Program | Architecture, recipe: Mapping[str, Any]) -> 
     )
     _known_names(program, entries)
     named = setting.named
-    powers = [Fraction(p) for columns in entries.values() for row in columns.values() for p in row.values()]
+    powers = powers_of_recipe(entries)
     powers.extend(setting.parametrization.powers())
     found = over_cells(program, recipe.get("large"), lambda cone: _Cell(setting, cone, entries, named).check(), powers)
     problems = tuple(_problem(found, place) for place in _places(found))
@@ -94,6 +94,28 @@ def check_recipe(program: Program | Architecture, recipe: Mapping[str, Any]) -> 
     faithful = not any(problem.field == "eps" for problem in problems)
     verdict = verdict_of(Cells(found.large, tuple((cone, c.outcome) for cone, c in found.cells)), faithful=faithful)
     return RecipeReport(program.name, problems, unmatched, notes, verdict)
+
+
+def run_of_recipe(setting: Setting, cone: Cone, parameters: Mapping[str, Entries], steps: int) -> Run:
+    """Train with a recipe's entries, by pattern of parameter names, and with the derived ones elsewhere.
+
+    Raises ScalingError for entries that cannot be read, and where a size is no power any more.
+    """
+    cell = _Cell(setting, cone, _read({"parameters": parameters}), setting.named)
+    run = cell.run({key: dict(entries) for key, entries in cell.given.items()}, steps)
+    if run.runaway:
+        raise ScalingError(run.runaway)
+    return run
+
+
+def powers_of_recipe(parameters: Mapping[str, Entries]) -> list[Fraction]:
+    """Every exponent in a recipe's entries."""
+    return [
+        Fraction(p)
+        for columns in _read({"parameters": parameters}).values()
+        for row in columns.values()
+        for p in row.values()
+    ]
 
 
 @dataclass(frozen=True)
@@ -200,7 +222,7 @@ class _Cell:
         result = outcome(self.setting, everything, self.named, {})
         return Checked(mine, wanted, effects, tuple(notes), result)
 
-    def run(self, entries: Mapping[int, Entries]) -> Run:
+    def run(self, entries: Mapping[int, Entries], steps: int = STEPS) -> Run:
         """Train with some of the recipe's entries, and with the derived ones elsewhere."""
         rates: dict[int, Rate] = {}
         for node in self.parameters:
@@ -217,7 +239,7 @@ class _Cell:
             if "eps" in forms and columns.eps is not None:
                 damped = highest(self.cone.zero, forms["eps"] - columns.eps)
             rates[node.id] = Rate(columns.multiplier, starts, forms.get("lr", columns.lr), damped)
-        return train(self.setting, rates, self.solution.state.tied, self.cone, STEPS)
+        return train(self.setting, rates, self.solution.state.tied, self.cone, steps)
 
     def effect(self, node: Node, field: str, right: Run) -> str:
         """What one wrong entry does alone, all others being right."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture
 from ntksym.language.types import Type
 from ntksym.scaling.cells import over_cells
+from ntksym.scaling.cones import Cone
 from ntksym.scaling.growth import Growth
 from ntksym.scaling.parametrizations import Parametrization
+from ntksym.scaling.recipe import Entries, powers_of_recipe, run_of_recipe
 from ntksym.scaling.setting import Optimizers, as_program, optimizer_text, setting_of
 from ntksym.scaling.solve import solve
+from ntksym.scaling.training import Run
 from ntksym.scaling.verdict import run_of
 
 
@@ -55,18 +58,29 @@ def predict_slopes(
     parametrization: str | Parametrization = "mup",
     alignment: str = "tensor_programs",
     large: Sequence[str] | None = None,
+    recipe: Mapping[str, Entries] | None = None,
     steps: int = 3,
 ) -> Slopes:
     """The slopes that a coordinate check of the derived table must show (Yang et al. 2022, Figure 5).
 
-    A value's change after t steps is measured against initialisation. Arguments are those of ``scaling_table``, and
-    ``steps`` the number of steps. Raises ScalingError where the table does not exist.
+    A value's change after t steps is measured against initialisation. Arguments are those of ``scaling_table``, and:
+
+    Args:
+        recipe: entries of a table of your own, the "parameters" of ``check_recipe``, that take the derived ones' place.
+        steps: the number of steps.
+
+    Raises ScalingError where the table does not exist, and where a recipe leads to sizes that are not powers.
     """
     program = as_program(program)
     setting = setting_of(program, optimizer, parametrization, alignment)
-    found = over_cells(
-        program, large, lambda cone: run_of(setting, solve(setting, cone), steps), setting.parametrization.powers()
-    )
+
+    def trained(cone: Cone) -> Run:
+        if recipe is not None:
+            return run_of_recipe(setting, cone, recipe, steps)
+        return run_of(setting, solve(setting, cone), steps)
+
+    finer = [*setting.parametrization.powers(), *powers_of_recipe(recipe or {})]
+    found = over_cells(program, large, trained, finer)
     named = setting.named
     rows = []
     for node in program.nodes.values():
