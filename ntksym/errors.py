@@ -17,5 +17,13 @@ class ScalingError(NtksymError):
     """The scaling analysis cannot answer: the message says which assumption fails, and where."""
 
 
+class KernelError(NtksymError):
+    """A program has no kernel in the limit, or none that can be derived: the message says which rule fails, and where."""
+
+
 class SamplingError(NtksymError):
     """A finite network cannot be drawn, run, differentiated or trained as asked."""
+
+
+class ValidationError(NtksymError):
+    """A prediction that cannot be measured, or a validation that cannot be set up or read as asked."""
