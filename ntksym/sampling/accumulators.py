@@ -15,6 +15,8 @@ import numpy as np
 
 Array = Any
 
+LARGEST = 1e150
+"""Numbers beyond this count as not finite: sums of their squares are not."""
 GROUPS = 32
 """Sample i belongs to group i modulo this: a split that does not depend on how samples are chunked."""
 
@@ -47,7 +49,7 @@ class Moments:
     @staticmethod
     def of(samples: Array, *, products: bool = False) -> Moments:
         """Of an array (samples, length), as one group; rows that are not finite are counted and left out."""
-        finite = np.isfinite(samples).all(-1)
+        finite = (np.abs(samples) < LARGEST).all(-1)
         kept = samples[finite]
         mean = kept.mean(0) if len(kept) else np.zeros(samples.shape[1])
         centred = kept - mean

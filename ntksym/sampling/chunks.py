@@ -16,7 +16,7 @@ from uuid import uuid4
 import numpy as np
 
 from ntksym._lazy import lazy
-from ntksym.sampling.accumulators import GROUPS, Array, Moments
+from ntksym.sampling.accumulators import GROUPS, LARGEST, Array, Moments
 from ntksym.sampling.estimates import Shapes
 from ntksym.sampling.network import Network
 from ntksym.sampling.precision import double
@@ -82,7 +82,7 @@ class Measure:
             return array.reshape(size // groups, groups, *array.shape[1:])
 
         x = grouped(jnp.concatenate([part.reshape(size, -1) for part in parts.values()], axis=1).astype(jnp.float64))
-        wanted, finite = grouped(index < stop), jnp.isfinite(x).all(-1)
+        wanted, finite = grouped(index < stop), (jnp.abs(x) < LARGEST).all(-1)
         kept = (wanted & finite)[..., None]
         count = kept.sum(0)
         mean = jnp.where(kept, x, 0).sum(0) / jnp.maximum(count, 1)
