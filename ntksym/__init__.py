@@ -17,11 +17,22 @@ _LATER = {
     "zoo": "ntksym.zoo",
     "ScalingTable": "ntksym.scaling",
     "check_recipe": "ntksym.scaling",
+    "connected": "ntksym.sampling",
     "convert": "ntksym.scaling",
+    "cumulants": "ntksym.sampling",
+    "drift": "ntksym.validation.drift",
+    "ensemble": "ntksym.sampling",
     "equivalent": "ntksym.scaling",
+    "four_point": "ntksym.sampling",
+    "kernel": "ntksym.sampling",
+    "moments": "ntksym.sampling",
+    "network": "ntksym.sampling",
     "parametrization": "ntksym.scaling",
+    "predict_drifts": "ntksym.scaling.drifts",
     "predict_slopes": "ntksym.scaling",
     "scaling_table": "ntksym.scaling",
+    "tangent_kernel": "ntksym.sampling",
+    "train": "ntksym.sampling",
 }
 """Public names of the analyses, loaded when first used."""
 
