@@ -51,9 +51,7 @@ class Task:
 
     def shapes(self) -> Shapes:
         """The parts of the statistic and their shapes; nothing is computed."""
-        with self.network.precision(), double():
-            found = jax.eval_shape(self.measure.one, 0, *self.arguments())
-        return tuple((name, tuple(part.shape)) for name, part in found.items())
+        return _shapes(self.measure, *_kinds(self))
 
 
 @dataclass(frozen=True)
@@ -107,17 +105,32 @@ def _resident(task: Task) -> Task:
 
 def compiled(task: Task, size: int) -> Any:
     """The chunk's function, compiled for ``size`` networks and inputs of these shapes."""
+    return _compiled(task.measure, size, *_kinds(task))
+
+
+def _kinds(task: Task) -> tuple[Any, Any, tuple[str, ...]]:
+    """What a compiled function must know of its arguments."""
     leaves, structure = jax.tree.flatten(task.inputs)
-    kinds = tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
-    return _compiled(task.measure, size, structure, kinds, tuple(sorted(task.sigmas)))
+    return structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves), tuple(sorted(task.sigmas))
 
 
 @lru_cache(maxsize=32)
-def _compiled(measure: Measure, size: int, structure: Any, kinds: Any, sigmas: tuple[str, ...]) -> Any:
+def _compiled(measure: Measure, size: int, *kinds: Any) -> Any:
     with measure.network.precision(), double():
-        inputs = structure.unflatten([jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in kinds])
-        arguments = (0, 0, jax.random.key(0), inputs, dict.fromkeys(sigmas, 1.0))
-        return jax.jit(measure.chunk, static_argnums=0).lower(size, *arguments).compile()
+        return jax.jit(measure.chunk, static_argnums=0).lower(size, 0, 0, *_likes(*kinds)).compile()
+
+
+@lru_cache(maxsize=32)
+def _shapes(measure: Measure, *kinds: Any) -> Shapes:
+    with measure.network.precision(), double():
+        found = jax.eval_shape(measure.one, 0, *_likes(*kinds))
+    return tuple((name, tuple(part.shape)) for name, part in found.items())
+
+
+def _likes(structure: Any, kinds: Any, sigmas: tuple[str, ...]) -> tuple[Any, ...]:
+    """Stand-ins for the arguments of ``Measure.one``, without their numbers."""
+    inputs = structure.unflatten([jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in kinds])
+    return jax.random.key(0), inputs, dict.fromkeys(sigmas, 1.0)
 
 
 CACHE = 2**23

@@ -108,16 +108,22 @@ class Estimate(Summary):
     def derived(self, function: Callable[[Summary], Array]) -> tuple[Array, Array]:
         """A function of the averages, with the bias of order 1/samples taken off, and its standard error.
 
-        The jackknife over groups: the function is computed with each group of samples left out in turn (Efron and
-        Tibshirani 1993, chapter 11). ``function`` reads ``mean``, ``variance``, ``covariance`` of its argument.
+        Mean and standard error of its pseudo-values; ``function`` reads ``mean``, ``variance``, ``covariance``.
         """
-        left = [np.asarray(function(Summary(moments, self.shapes))) for moments in self.groups.without()]
+        values = self.pseudo_values(function)
+        return values.mean(0), values.std(0, ddof=1) / len(values) ** 0.5
+
+    def pseudo_values(self, function: Callable[[Summary], Array]) -> Array:
+        """What each group of samples contributes to a function of the averages, along a new first axis.
+
+        The jackknife over groups: the function is computed with each group of samples left out in turn (Efron and
+        Tibshirani 1993, chapter 11). For a mean these are the means of equal groups.
+        """
+        left = np.array([np.asarray(function(Summary(moments, self.shapes))) for moments in self.groups.without()])
         if len(left) < 2:
             raise SamplingError("a standard error of this kind needs at least two networks")
         whole, m = np.asarray(function(Summary(self.moments, self.shapes))), len(left)
-        average = np.mean(left, axis=0)
-        spread = np.sqrt((m - 1) / m * np.sum((np.array(left) - average) ** 2, axis=0))
-        return m * whole - (m - 1) * average, spread
+        return m * whole - (m - 1) * left
 
     def variance_with_error(self) -> tuple[Array, Array]:
         """The variance of a statistic that is one array, and its standard error."""

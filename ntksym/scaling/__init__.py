@@ -1,6 +1,6 @@
 """Powers of every large dimension: sizes, budgets, gradients, optimizers, parametrizations."""
 
-from ntksym.scaling import rendering, serial  # noqa: F401 (they fill in the forms of a table)
+from ntksym.scaling import predictions, rendering, serial  # noqa: F401 (they fill in what is made of a table)
 from ntksym.scaling.convert import convert, equivalent
 from ntksym.scaling.derive import scaling_table
 from ntksym.scaling.growth import Growth

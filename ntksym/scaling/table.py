@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from ntksym.errors import ScalingError
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
+from ntksym.records.predictions import Experiment, Prediction
 from ntksym.records.tables import Table
 from ntksym.scaling.growth import Growth
 from ntksym.scaling.numbers import Numbers, numbers
@@ -163,6 +164,14 @@ class ScalingTable:
             weight_decay=weight_decay,
         )
 
+    def predictions(self, experiment: Experiment) -> Iterable[Prediction]:
+        """Slopes of sizes and changes in the logarithm of the experiment's dimension, for ``validate``.
+
+        Raises ScalingError for a table read from a file, and for a dimension that is not large in it.
+        """
+        out: Iterable[Prediction] = renderers["predictions"](self, experiment)
+        return out
+
     def __str__(self) -> str:
         return self.to_table().to_text()
 
@@ -216,6 +225,6 @@ class ScalingTable:
 
 
 renderers: dict[str, Callable[..., Any]] = {}
-"""The forms of a table, filled by ntksym.scaling.rendering and ntksym.scaling.serial."""
+"""What is made of a table, filled by ntksym.scaling.rendering, ntksym.scaling.serial and ntksym.scaling.predictions."""
 readers: dict[str, Callable[[Any], ScalingTable]] = {}
 """What reads a table back from a form."""

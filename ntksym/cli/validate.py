@@ -1,0 +1,146 @@
+"""``ntksym validate``: what ntksym predicts of an architecture, held against finite networks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from ntksym.cli.architectures import program_of
+from ntksym.cli.budget import (
+    DEFAULT_MEMORY,
+    DEFAULT_SEED,
+    Memory,
+    Plot,
+    Samples,
+    Seconds,
+    Seed,
+    Widths,
+    budget_of,
+    widths_of,
+)
+from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi
+from ntksym.cli.output import Answer, answer, format_of, write_whole
+from ntksym.cli.settings import one_of, optimizers_of, sizes_of
+from ntksym.errors import NtksymError
+from ntksym.language.program import Program
+from ntksym.records.predictions import Predicting
+from ntksym.reporting.figures import image, image_format
+from ntksym.sampling.optimizers import builders
+from ntksym.scaling.derive import scaling_table
+from ntksym.scaling.parametrizations import parametrizations
+from ntksym.validation.experiments import dimension_of
+from ntksym.validation.validate import validate
+
+WIDTHS = "16,32,64,128"
+SAMPLES = 64
+STEPS = 2
+ALPHA = 1e-3
+OPTIMIZER, PARAMETRIZATION = "adam", "mup"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options say that a record is derived for."""
+
+    dim: str
+    optimizer: Any
+    parametrization: str
+
+
+def _scaling(program: Program, asked: Asked) -> Predicting:
+    return scaling_table(program, optimizer=asked.optimizer, parametrization=asked.parametrization)
+
+
+MAKERS: dict[str, Callable[[Program, Asked], Predicting]] = {"scaling": _scaling}
+"""The analyses whose predictions the command holds against networks, each from a program to its record."""
+
+
+def validate_command(
+    arch: Arch = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help=f"What networks are trained with: {', '.join(builders)}, or one by pattern of names: "
+            f"'*.b=adamw,*=muon'; {OPTIMIZER} if not given.",
+        ),
+    ] = None,
+    parametrization: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help=f"{', '.join(parametrizations)}; {PARAMETRIZATION} if not given.",
+        ),
+    ] = PARAMETRIZATION,
+    widths: Widths = None,
+    dim: Annotated[
+        str | None,
+        typer.Option(metavar="n", show_default=False, help="The dimension that grows; else the first large one."),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="L=4,T=8", show_default=False, help="Sizes of the other dimensions; 4 for large ones."),
+    ] = None,
+    steps: Annotated[
+        int, typer.Option(metavar="N", min=1, show_default=False, help=f"Steps of training; {STEPS} if not given.")
+    ] = STEPS,
+    alpha: Annotated[
+        float,
+        typer.Option(
+            metavar="RATE",
+            show_default=False,
+            help=f"How often predictions that are right may fail, all rows together; {ALPHA:g} if not given.",
+        ),
+    ] = ALPHA,
+    samples: Samples = None,
+    seconds: Seconds = None,
+    seed: Seed = DEFAULT_SEED,
+    memory: Memory = DEFAULT_MEMORY,
+    assignments: Assignments = None,
+    phi: Phi = None,
+    depth: Depth = None,
+    format: Format = None,
+    plot: Plot = None,
+    output: Output = None,
+) -> Answer:
+    """Hold predictions against finite networks: measured with error bars, and a verdict for each.
+
+    The exit code is 1 if a prediction does not agree, or networks gave nan.
+    """
+    budget = budget_of(samples, seconds, seed, memory)
+    grown = widths_of(widths if widths is not None else WIDTHS)
+    shown, drawn = format_of(format, output), None if plot is None else image_format(plot)
+    chosen = optimizers_of(optimizer if optimizer is not None else OPTIMIZER, builders)
+    one_of(parametrization, parametrizations, "parametrization")
+    if not 0 < alpha < 1:
+        raise NtksymError(f"--alpha {alpha:g} is not a rate between 0 and 1")
+    program = program_of(arch, assignments or [], {"phi": phi, "depth": depth})
+    dims = [each.name for each in program.dims]
+    asked = Asked(dimension_of(program, dim), chosen, parametrization)
+    sizes = {name: int(size) if size == int(size) else size for name, size in _sizes(at, dims).items()}
+    record = validate(
+        program,
+        *(make(program, asked) for make in MAKERS.values()),
+        widths=grown,
+        samples=None if budget.seconds is not None else budget.samples or SAMPLES,
+        seconds=budget.seconds,
+        dim=asked.dim,
+        sizes=sizes,
+        steps=steps,
+        seed=budget.seed,
+        alpha=alpha,
+        memory=budget.memory,
+        progress=True,
+    )
+    if plot is not None and drawn is not None:
+        write_whole(plot, image(record, drawn))
+    return answer(shown, output, record.to_table(), record.to_json, code=0 if record.ok else 1)
+
+
+def _sizes(at: str | None, dims: list[str]) -> dict[str, int | float]:
+    return {} if at is None else sizes_of(at, dims, "--at")

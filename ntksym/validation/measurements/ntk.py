@@ -1,0 +1,67 @@
+"""``ntk``: the tangent kernel, the inner product of the outputs' derivatives by all trainable parameters.
+
+Arguments: ``index`` (input, output, input, output); ``parameterization``, "ntk" for derivatives by the standard
+normal variables that parameters are made of, "standard" (the default) for those by the parameters themselves;
+``parameter``, one that alone is wanted; ``over`` networks the mean, the variance or the std.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ntksym.errors import ValidationError
+from ntksym.records.predictions import Arguments, Experiment
+from ntksym.sampling.estimates import Summary
+from ntksym.sampling.network import Network
+from ntksym.sampling.tangents import TangentKernel
+from ntksym.validation.measurements._base import Measurement, entry, register
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A parameter written as its standard deviation times a standard normal variable."""
+
+    multiplier: float
+    init_std: float
+    lr: None = None
+    eps: None = None
+    weight_decay: None = None
+
+
+def unit_settings(network: Network, experiment: Experiment, arguments: Arguments) -> Any:
+    """Every random parameter in the ntk parameterization; None for the standard one."""
+    chosen = arguments.get("parameterization", "standard")
+    if chosen not in ("ntk", "standard"):
+        raise ValidationError(f"parameterization={chosen!r} is not known; write ntk or standard")
+    if chosen == "standard":
+        return None
+    out = {}
+    for stored in network.parameters.values():
+        node = stored.node
+        if node.attr("init") == "constant":
+            out[stored.name] = Unit(1.0, 0.0)
+            continue
+        sigma = experiment.sigmas.get(node.attr("sigma"), float(node.attr("value")))
+        out[stored.name] = Unit(sigma / float(network.numbers.number(network.program.fan_in(node))) ** 0.5, 1.0)
+    return out
+
+
+def _read(summary: Summary, arguments: Arguments) -> float:
+    part = str(arguments.get("parameter", "total"))
+    known = [name for name, _ in summary.shapes]
+    if part not in known:
+        raise ValidationError(f"there is no trainable parameter {part}; there are: {', '.join(known[1:])}")
+    return entry(summary, arguments, part)
+
+
+NTK = register(
+    Measurement(
+        "ntk",
+        lambda network, requests: TangentKernel(by_parameter=True),
+        _read,
+        settings=unit_settings,
+        needs=("index",),
+        apart=("parameterization",),
+    )
+)
