@@ -15,7 +15,9 @@ __version__ = "0.1.0"
 
 _LATER = {
     "zoo": "ntksym.zoo",
+    "Prediction": "ntksym.records.predictions",
     "ScalingTable": "ntksym.scaling",
+    "Validation": "ntksym.validation",
     "check_recipe": "ntksym.scaling",
     "connected": "ntksym.sampling",
     "convert": "ntksym.scaling",
@@ -31,6 +33,7 @@ _LATER = {
     "predict_drifts": "ntksym.scaling.drifts",
     "predict_slopes": "ntksym.scaling",
     "scaling_table": "ntksym.scaling",
+    "validate": "ntksym.validation",
     "tangent_kernel": "ntksym.sampling",
     "train": "ntksym.sampling",
 }
