@@ -52,6 +52,11 @@ def test_every_operation_has_a_rule() -> None:
     assert not set(rules) & set(structure)
 
 
+def test_every_operation_stands_in_a_program() -> None:
+    """A new operation must be added to tests/language/programs.py, or the test below would not see it."""
+    assert {node.op for program in PROGRAMS.values() for node in program.nodes.values()} == set(ns.operations)
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_operation_agrees_with_the_interpreter(name: str) -> None:
     program = PROGRAMS[name]

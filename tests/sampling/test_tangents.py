@@ -32,13 +32,26 @@ def parts_agree(program: Program, inputs: Any, sizes: dict[str, int]) -> None:
         assert_allclose(fast[name], part, rtol=1e-10, atol=1e-11 * scale, err_msg=name)
 
 
-SHORT = {"mlp", "accumulating", "graph", "experts"}
-TRAINED = [name for name, program in PROGRAMS.items() if program.parameters]
+@ns.program
+def shifted(x: ns.Sequence("T", "d_in")) -> ns.Value:
+    """A weight before and one after what no other program with weights does: a shift."""
+    h = ns.shift(ns.dense(x, 4, name="first"), "T", 2)
+    return ns.dense(ns.activation("tanh")(ns.rmsnorm(h)), 2, name="second")
+
+
+CASES = {**PROGRAMS, "shifted": shifted()}
+SHORT = {"mlp", "accumulating", "graph", "experts", "shifted"}
+TRAINED = [name for name, program in CASES.items() if program.parameters]
+
+
+def test_every_operation_stands_in_a_program_with_weights() -> None:
+    """A new operation must be added to a program here, or the test below would not see it."""
+    assert {node.op for name in TRAINED for node in CASES[name].nodes.values()} == set(ns.operations)
 
 
 @pytest.mark.parametrize("name", [n if n in SHORT else pytest.param(n, marks=pytest.mark.long) for n in TRAINED])
 def test_every_operation_agrees_with_a_full_jacobian(name: str) -> None:
-    program = PROGRAMS[name]
+    program = CASES[name]
     parts_agree(program, inputs_for(program, 2), sizes_for(program))
 
 
