@@ -149,11 +149,11 @@ def post_resnet(phi: str, depth: int, scale: str) -> ns.Program:
 
 
 @builder
-def activated_sum(phi: str, outer: str) -> ns.Program:
+def activated_sum(phi: str) -> ns.Program:
     @ns.program
     def activated_sum(x: ns.Vector("d_in")) -> ns.Value:
         h = ns.map(phi, ns.dense(x, n, name="input"))
-        return ns.readout(ns.map(outer, h + ns.dense(h, n, name="hidden")))
+        return ns.readout(ns.map("sin", h + ns.dense(h, n, name="hidden")))
 
     return activated_sum()
 

@@ -82,15 +82,23 @@ def kernels_of(reference: Reference, net: Network) -> Kernels:
 
 
 def one_of_each() -> list[Any]:
-    """The last case of each network, two of them in the default run; tangent kernels drop nothing, so no dropout."""
-    chosen = {r.net: r for r in PLAIN if r.net != "dropout" and r.settings.get("depth", 1) < 50}
+    """The last case of each network, two of them in the default run.
+
+    Tangent kernels drop nothing, so no dropout; no depth 50, which is far from its limit at these widths; no
+    polynomials, whose outputs have such heavy tails that 96 networks say little.
+    """
+
+    def near_its_limit(r: Reference) -> bool:
+        return r.net != "dropout" and r.settings.get("depth", 1) < 50 and "**" not in r.settings.get("phi", "")
+
+    chosen = {r.net: r for r in PLAIN if near_its_limit(r)}
     quick = ("rnn", "affine_norm_mlp")
     return [pytest.param(r, id=r.name, marks=[] if r.net in quick else pytest.mark.long) for r in chosen.values()]
 
 
 @pytest.mark.parametrize("reference", one_of_each())
 def test_finite_networks_approach(reference: Reference) -> None:
-    """Two widths, extrapolated to remove the bias in 1/n, within 5.5 standard errors of 96 networks each.
+    """Two widths, extrapolated to remove the bias in 1/n, within 5.5 standard errors of 192 networks each.
 
     By Student's distribution a right reference fails less than once in 10,000 runs of one case, all entries together.
     """
@@ -99,12 +107,13 @@ def test_finite_networks_approach(reference: Reference) -> None:
     for seed, width in enumerate((96, 192)):
         net = network(reference.program, {"n": width, **reference.sizes}, dtype="float64")
         statistic = kernels_of(reference, net)
-        ensembles.append(ensemble(net, 96, reference.inputs, statistic, seed=seed, sigmas=reference.sigmas))
+        ensembles.append(ensemble(net, 192, reference.inputs, statistic, seed=seed, sigmas=reference.sigmas))
     narrow, wide = ensembles
     for kernel, expected in (("nngp", reference.nngp), ("ntk", reference.ntk)):
         limit = 2 * wide[kernel].mean - narrow[kernel].mean
         error = np.sqrt(4 * wide[kernel].standard_error ** 2 + narrow[kernel].standard_error ** 2)
         rounding = 1e-12 * np.abs(expected).max()
         assert (np.abs(limit - expected) <= 5.5 * error + rounding).all()
-        # the test could tell a kernel that is wrong by a tenth from the right one
-        assert np.median(5.5 * error / np.sqrt(np.outer(np.diag(expected), np.diag(expected)))) < 0.25
+        # the test could tell a kernel that is wrong by a quarter from the right one
+        size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+        assert np.median((5.5 * error)[size > 0] / size[size > 0]) < 0.25

@@ -41,7 +41,7 @@ NETWORKS = {
     "readout(phi(layernorm(h))) for pre_norm. branch: pre: down(phi(h)); pre_norm: down(phi(layernorm(h))); "
     "two_layer: down(phi(up(phi(h)))).",
     "post_resnet": "h = embed(x); depth times h = h + scale * phi(layer(h)), so that h is not Gaussian; readout(h).",
-    "activated_sum": "h = phi(input(x)); readout(outer(h + hidden(h))): the skip into outer is not Gaussian.",
+    "activated_sum": "h = phi(input(x)); readout(sin(h + hidden(h))): the skip into the sine is not Gaussian.",
     "cnn": "conv with n channels and phi, depth times (parameters input, then conv); then head: flatten, pool (global "
     "average pooling), or avg (average over windows of 2 along each axis with stride 2, then flatten); readout. "
     "fan_in of a conv: window * channels. padding same: zeros, (kernel - 1)//2 before; circular: the same window "

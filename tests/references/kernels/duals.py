@@ -321,29 +321,21 @@ def cut_dual(phi: str, p: Any, r: Any, q: Any) -> tuple[Any, Any]:
 # --- two pairs -------------------------------------------------------------------------------------------
 
 
-def over_two_pairs(phi: Any, outer: Any, moments: list[float]) -> list[float]:
-    """For s = phi(u) + g, with (u, u') and (g, g') independent pairs: E[f(s) f(s')], E[f'(s) f'(s')] and
-    E[f'(s) f'(s') phi'(u) phi'(u')], f the smooth outer function.
+def sine_over_two_pairs(phi: str, moments: list[float]) -> list[float]:
+    """For s = phi(u) + g, with (u, u') and (g, g') independent pairs: E[sin(s) sin(s')], E[cos(s) cos(s')] and
+    E[cos(s) cos(s') phi'(u) phi'(u')].
 
-    ``moments`` are p, r, q of (u, u') and of (g, g'). The inner pair by the trapezoidal rule, which converges
-    exponentially for a smooth f.
+    ``moments`` are p, r, q of (u, u') and of (g, g'). The expectation over the inner pair is the Gaussian's
+    characteristic function, that over the outer one a quadrature.
     """
     _count()
-    (f, slope), (inside, inner_slope) = outer, phi
+    inside, slope = FUNCTIONS[phi]
     p, r, q = moments[3:]
-    h = 0.28 / RESOLUTION[-1]
-    x = np.arange(-round(8.5 / h), round(8.5 / h) + 1) * h
-    w = h * density(x)
-    w2 = np.outer(w, w).ravel()
-    g = sqrt(p) * np.repeat(x, len(x))
-    k = r / sqrt(p) * np.repeat(x, len(x)) + sqrt(max(q - r * r / p, 0.0)) * np.tile(x, len(x))
-    keep = w2 > 1e-19
-    g, k, w2 = g[keep], k[keep], w2[keep]
+    apart, together = np.exp(-(p + q - 2 * r) / 2) / 2, np.exp(-(p + q + 2 * r) / 2) / 2
     totals = np.zeros(3)
-    for u, v, weight in quadrants(*moments[:3], 0.35 * RESOLUTION[-1]):
-        kept = weight > 1e-19
-        for a, b, c in zip(*(np.array_split(z[kept], 1 + kept.sum() // 500) for z in (u, v, weight)), strict=True):
-            s, t = inside(a)[:, None] + g, inside(b)[:, None] + k
-            slopes = (slope(s) * slope(t)) @ w2
-            totals += [c @ ((f(s) * f(t)) @ w2), c @ slopes, c @ (slopes * inner_slope(a) * inner_slope(b))]
+    for u, v, w in quadrants(*moments[:3], RESOLUTION[-1]):
+        a, b = inside(u), inside(v)
+        difference, total = apart * np.cos(a - b), together * np.cos(a + b)
+        slopes = w * (difference + total)
+        totals += [w @ (difference - total), slopes.sum(), slopes @ (slope(u) * slope(v))]
     return [float(total) for total in totals]

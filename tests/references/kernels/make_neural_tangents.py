@@ -6,8 +6,10 @@ Runs in an environment of its own, Python 3.11 with exactly
 
     python tests/references/kernels/make_neural_tangents.py [network ...]
 
-in float64. ``error`` is what is claimed away from (anti)parallel inputs; there its own arccosine loses half of the
-digits. Where it gives no number (a zero input, the diagonal of a rectified monomial) null is stored.
+in float64. The networks that are not here it refuses or gets wrong: identity + identity, an activation after an
+activation or beside its own argument, normalisation after an activation, shared weights. ``error`` is what is claimed
+away from (anti)parallel inputs; there its own arccosine loses half of the digits. Where it gives no number (behind the
+diagonal of a rectified monomial, for a polynomial's zero input) null is stored.
 """
 
 import sys
@@ -46,12 +48,6 @@ ACTIVATIONS = {
     "gaussian": lambda: stax.Gaussian(1, -0.5),
     "sign": stax.Sign,
 }
-
-UNTREATED = (
-    "tied_mlp, post_norm_mlp, affine_norm_mlp, self_skip, double, nested, post_resnet, activated_sum, rnn, gru, lstm, "
-    "embedding, transformer"
-)
-"""Networks that it refuses or gets wrong: identity + identity, an activation after an activation, and the like."""
 
 
 def phi(case: Case):

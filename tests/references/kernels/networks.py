@@ -254,17 +254,14 @@ def post_resnet(case: Case, given: dict[str, Array]) -> Stream:
 
 @network
 def activated_sum(case: Case, given: dict[str, Array]) -> Stream:
-    """Outer expectations over (u, u') and the independent (g, g'), together."""
+    """The derivative reaches the input layer directly, with the slopes of both activations, and through ``hidden``."""
     u = dense(data(given["x"]), case, "input")
-    h = act(u, case.settings["phi"])
-    g = dense(h, case, "hidden")
-    phi, outer = duals.FUNCTIONS[case.settings["phi"]], duals.FUNCTIONS[case.settings["outer"]]
+    g = dense(act(u, case.settings["phi"]), case, "hidden")
     K, through_g, through_u = 0 * u.K, 0 * u.K, 0 * u.K
     for i in range(len(K)):
         for j in range(i, len(K)):
-            found = duals.over_two_pairs(
-                phi, outer, [float(M[a, b]) for M in (u.K, g.K) for a, b in ((i, i), (i, j), (j, j))]
-            )
+            moments = [float(M[a, b]) for M in (u.K, g.K) for a, b in ((i, i), (i, j), (j, j))]
+            found = duals.sine_over_two_pairs(case.settings["phi"], moments)
             for M, number in zip((K, through_g, through_u), found, strict=True):
                 M[i, j] = M[j, i] = mp.mpf(number)
     return dense(Stream(K, added(scaled(g.T, through_g), scaled(u.T, through_u)), 0 * u.mean), case, "readout")

@@ -209,7 +209,7 @@ def lstm(case: Case, given: dict[str, Array]) -> Stream:
 
 def tanh_of_gated(p: float, r: float, q: float) -> list[float]:
     """With y = tanh(sigmoid(i) tanh(g)): E[y y'] and E of the derivatives' products, by i and by g."""
-    h = 0.36 / duals.RESOLUTION[-1]
+    h = 0.18 / duals.RESOLUTION[-1]
     x = np.arange(-round(8.4 / h), round(8.4 / h) + 1) * h
     w = h * np.exp(-x * x / 2) / sqrt(2 * pi)
     w2 = np.outer(w, w).ravel()
