@@ -73,6 +73,8 @@ def coord_check(
 ) -> CoordCheck:
     """Train finite networks at several sizes of one large dimension; compare how values move with ``predict_slopes``.
 
+    Networks are trained without weight decay, which the predicted slopes leave out, too.
+
     Args:
         widths: the sizes of ``dim``, growing; the smallest is where the network is the plain one (multiplier 1,
             std 1 / sqrt(fan-in)) and where ``lr`` holds.
@@ -101,7 +103,7 @@ def coord_check(
         program, optimizer=optimizer, parametrization=parametrization, alignment=alignment, large=large
     )
     dim = table.large[0] if dim is None else dim
-    widths = checked_widths(table, dim, widths)
+    widths = checked_widths(table, dim, widths, sizes or {})
     if slopes is None:
         slopes = predict_slopes(
             program,
@@ -153,11 +155,15 @@ def coord_check(
     )
 
 
-def checked_widths(table: ScalingTable, dim: str, widths: Sequence[int]) -> tuple[int, ...]:
+def checked_widths(
+    table: ScalingTable, dim: str, widths: Sequence[int], sizes: Mapping[str, Number]
+) -> tuple[int, ...]:
     """The sizes of ``dim``; raises SamplingError if it is not large, or if they cannot give a slope."""
     if dim not in table.large:
         known = ", ".join(table.large)
         raise SamplingError(f"{dim} is not large in this table; large are: {known} (large= makes others so)")
+    if dim in sizes:
+        raise SamplingError(f"{dim} is what grows, so it has no other size than its widths; leave it out of sizes")
     if len(widths) < 2 or any(a >= b for a, b in pairwise(widths)):
         raise SamplingError(f"widths={list(widths)}: a slope needs two sizes or more, in growing order")
     return tuple(widths)

@@ -63,7 +63,8 @@ class Trial:
         sizes = {**self.sizes, self.dim: width}
         known = {dim.name: as_size(dim).value(sizes) for dim in self.program.dims}
         base = {name: known[name] for name in self.table.large} | {self.dim: self.widths[0]}
-        return network(self.program, sizes, settings=self.table.at(base=base, lr=1.0, **known))
+        # decay moves weights that have no gradient yet; the predicted slopes are those of gradients alone
+        return network(self.program, sizes, settings=self.table.at(base=base, lr=1.0, weight_decay=0.0, **known))
 
     @cached_property
     def optimizers(self) -> tuple[tuple[str, str], ...]:

@@ -89,7 +89,7 @@ def mu_transfer(
         chosen = parametrization_named(name)
         table = scaling_table(program, optimizer=optimizer, parametrization=chosen)
         dim = table.large[0] if dim is None else dim
-        checked = checked_widths(table, dim, widths)
+        checked = checked_widths(table, dim, widths, sizes or {})
         trial = Trial(
             program=program,
             table=table if chosen.entry is None else with_recipe(table, ONE_RATE),
