@@ -203,7 +203,7 @@ GRID: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 RATE_OF = {("moe", "adam"): 0.03}
-"""Where the tuned rate is so small that random parts, n^(-1/2), still hide what training does to the router at n = 512."""
+"""The tuned rate is so small there that random parts, n^(-1/2), still hide at n = 512 what training does to the router."""
 
 
 @pytest.mark.long
