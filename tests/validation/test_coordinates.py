@@ -203,12 +203,22 @@ GRID: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 RATE_OF = {("moe", "adam"): 0.03}
-"""The tuned rate is so small there that random parts, n^(-1/2), still hide at n = 512 what training does to the router."""
+"""The tuned rate is so small there that random parts, n^(-1/2), still hide what training does to the router."""
+BOUND_ONLY = (
+    "a saddle: the factors of the second adapter feed each other, both n^(-1/2) for any fixed number of steps of "
+    "gradient descent; the change that reaches it does not line up with its first factor, as the prediction assumes"
+)
+CASES = [
+    pytest.param(case, optimizer, marks=pytest.mark.xfail(reason=BOUND_ONLY))
+    if (case, optimizer) == ("lora", "sgd")
+    else (case, optimizer)
+    for case in GRID
+    for optimizer in ("sgd", "adam", "muon")
+]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "muon"])
-@pytest.mark.parametrize("case", GRID)
+@pytest.mark.parametrize(("case", "optimizer"), CASES)
 def test_the_grid(case: str, optimizer: str) -> None:
     name, settings, options = GRID[case]
     found = coord_check(zoo.load(name)(**settings), optimizer=optimizer, lr=RATE_OF.get((case, optimizer)), **options)
