@@ -131,6 +131,8 @@ class Moves:
 
 def measure(trial: Trial, rate: float, samples: int, seconds: float | None = None, progress: bool = False) -> Measured:
     """Train ``samples`` networks of each width, or as many as take about so many ``seconds``."""
+    if samples < 2:
+        raise SamplingError(f"samples={samples}: an error over networks needs two or more")
     chunk = None
     if seconds is not None:
         samples, chunk = affordable(trial, rate, seconds), PILOT

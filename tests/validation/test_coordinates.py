@@ -79,7 +79,7 @@ def test_sizes_are_those_of_networks_trained_one_by_one() -> None:
     ],
 )
 def test_a_mixed_up_table_is_caught(wrong: dict[str, Any], grows: str) -> None:
-    found = coord_check(PERCEPTRON, widths=(32, 64, 128), samples=16, steps=1, lr=0.05, recipe=wrong)
+    found = coord_check(PERCEPTRON, widths=(32, 128), samples=16, steps=1, lr=0.05, recipe=wrong)
     assert not found.ok
     assert grows in {row.value for row in found.violated}
     assert found[grows][1].slope > 0.25
@@ -176,6 +176,7 @@ def test_the_record_in_all_forms(right: CoordCheck) -> None:
         ({"widths": (16, 8)}, "in growing order"),
         ({"sizes": {"n": 3}}, "n is what grows, so it has no other size than its widths"),
         ({"optimizer": "lamb", "lr": 1.0}, "the sampler has no optimizer 'lamb'"),
+        ({"samples": 1, "lr": 1.0}, "an error over networks needs two or more"),
         ({"batch": 5000}, "a batch of 5000 does not fit into 1797"),
     ],
 )
