@@ -15,6 +15,7 @@ from ntksym.gaussian.expectation import (
     constant_factors,
     expectation,
     independent_parts,
+    opened,
     simplified,
 )
 from ntksym.gaussian.present import expression_of
@@ -106,6 +107,9 @@ def _part(question: Expectation) -> Answer:
             return strategy(question)
         except NotMine as reason:
             reasons.append(str(reason))
+    terms = opened(question)
+    if terms:
+        return _total(question, [_solved(term) for term in terms])
     return numeric(question, reasons[-1])
 
 
@@ -121,6 +125,13 @@ def by_rank_one(question: Expectation) -> Answer:
     expression = expression_of(algebra, total)
     note = "its orthant probabilities are integrals, taken numerically" if expression.has(Orthant) else ""
     return Answer(expression, Evidence("exact", note=note), "rank-one", question)
+
+
+def _total(question: Expectation, terms: list[Answer]) -> Answer:
+    """The sum of the answers to the terms of a question."""
+    strategies = " and ".join(dict.fromkeys(term.strategy for term in terms))
+    expression = sympy.Add(*(term.expression for term in terms))
+    return Answer(expression, weakest(*(term.evidence for term in terms)), strategies, question)
 
 
 def numeric(question: Expectation, reason: str) -> Answer:

@@ -14,6 +14,7 @@ from ntksym.gaussian.expectation import Expectation, GaussianError, simplified
 from ntksym.gaussian.hermite import mehler
 from ntksym.gaussian.pieces import to_mpf
 from ntksym.gaussian.quadrature import integrate
+from ntksym.gaussian.sampled import STANDARD_ERRORS
 from ntksym.gaussian.special import bivariate_normal, normal_cdf, orthant
 from ntksym.gaussian.terms import NotMine
 from ntksym.gaussian.unevaluated import Unevaluated
@@ -22,6 +23,10 @@ from ntksym.records.evidence import Evidence, weakest
 sympy = lazy("sympy")
 mpmath = lazy("mpmath")
 
+NOTES = {
+    "quadrature": "the bound is an estimate from two resolutions",
+    "sampled": f"the bound is {STANDARD_ERRORS} standard errors of randomised quasi-Monte Carlo",
+}
 MAX_DPS = 4000
 # a covariance typed in floating point may be this far (relatively) outside what a covariance can be
 ROUNDING = 1e-13
@@ -104,14 +109,13 @@ def _checked(K: list[list[Any]]) -> tuple[tuple[Any, ...], ...]:
 
 
 def _is_singular(question: Expectation) -> bool:
-    n = question.n
-    for size in range(1, n + 1):
-        for chosen in combinations(range(n), size):
-            determinant = sympy.Matrix(size, size, lambda i, j, c=chosen: question.covariance[c[i]][c[j]]).det()
-            if determinant == 0 or (not determinant.is_Rational and sympy.simplify(determinant) == 0):
-                return True
-            if size > 2 and determinant.is_negative:
-                raise GaussianError("the matrix is no covariance: it has a negative determinant")
+    """By the leading minors, which are all positive just where the covariance is regular (Sylvester)."""
+    for size in range(1, question.n + 1):
+        determinant = sympy.Matrix(size, size, lambda i, j: question.covariance[i][j]).det()
+        if determinant == 0 or (not determinant.is_Rational and sympy.simplify(determinant) == 0):
+            return True
+        if size > 2 and determinant.is_negative:
+            raise GaussianError("the matrix is no covariance: it has a negative determinant")
     return False
 
 
@@ -148,9 +152,10 @@ def _unevaluated_number(node: Any, digits: int) -> Number:
             evidence = Evidence("series", order=series.order, bound=float(series.bound), note="Mehler series")
             return Number(series.value, evidence)
         except NotMine:
-            value, bound, count = integrate(question.factors, K, mean, digits)
-    note = "the bound is an estimate from two resolutions"
-    return Number(value, Evidence("quadrature", nodes=count, bound=float(bound), note=note))
+            found = integrate(question.factors, K, mean, digits)
+    return Number(
+        found.value, Evidence(found.kind, nodes=found.nodes, bound=float(found.bound), note=NOTES[found.kind])
+    )
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {

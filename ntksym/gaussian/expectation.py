@@ -15,8 +15,11 @@ from ntksym.gaussian.terms import NotMine
 from ntksym.language.activations import Activation, activation
 from ntksym.language.activations._base import Family
 from ntksym.language.expressions import (
+    Add,
     Expr,
     Mul,
+    Number,
+    Pow,
     Symbol,
     add,
     latex,
@@ -27,6 +30,9 @@ from ntksym.language.expressions import (
 )
 
 sympy = lazy("sympy")
+
+# powers of sums that are multiplied out
+_POWERS = (2, 3, 4)
 
 Function = str | Activation | Family | Expr
 
@@ -219,6 +225,27 @@ def independent_parts(question: Expectation) -> list[Expectation]:
             )
         )
     return found
+
+
+def opened(question: Expectation) -> list[Expectation]:
+    """A sum among the factors multiplied out, where each term has fewer variables than the sum; [] if there is none.
+
+    The question is the sum of those that are given back.
+    """
+    for k, factor in enumerate(question.factors):
+        rest: tuple[Expr, ...] = ()
+        if isinstance(factor, Pow) and isinstance(factor.exponent, Number) and factor.exponent.value in _POWERS:
+            rest = (factor.base,) * (int(factor.exponent.value) - 1)
+            factor = factor.base
+        together = set(symbols(factor))
+        if not isinstance(factor, Add) or not all(set(symbols(arg)) < together for arg in factor.args):
+            continue
+        others = (*question.factors[:k], *rest, *question.factors[k + 1 :])
+        if any(question.derivatives):
+            return []
+        orders = (0,) * (len(others) + 1)
+        return [Expectation((arg, *others), question.covariance, question.mean, orders) for arg in factor.args]
+    return []
 
 
 def constant_factors(question: Expectation) -> list[Expr]:

@@ -1,108 +1,230 @@
-"""Quadrature in floating-point arrays: fast, and good for a dozen digits."""
+"""Expectations in floating-point arrays, many covariances at once: fast, and good for a dozen digits.
+
+Up to four smooth variables: the trapezoidal rule over independent standard Gaussians. One or two variables with kinks:
+Gauss-Legendre between these. More variables: randomised quasi-Monte Carlo (file ``sampled``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from math import ceil, pi, sqrt
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from math import pi, sqrt
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ntksym.gaussian.expectation import name_of
+from ntksym.gaussian.pieces import has_kinks, pieces, to_mpf
+from ntksym.gaussian.sampled import sampled
+from ntksym.gaussian.terms import NotMine
 from ntksym.language.expressions import Expr, mul, numpy_function, symbols
+from ntksym.records.evidence import Kind
 
-# the most points in each direction, by how many directions there are
-_MOST_POINTS = {1: 1 << 16, 2: 2048, 3: 192, 4: 64}
-MOST_DIRECTIONS = max(_MOST_POINTS)
-_ORDERS = (24, 36)
-_WIDTH = 1.5
+DIGITS = 13
 
 
-def grid(factors: tuple[Expr, ...], A: Any, m: Any, digits: int) -> tuple[float, float, int]:
-    """(value, estimated error, points) of E[prod factors] at z = m + A x, by the trapezoidal rule.
+class Grid(NamedTuple):
+    """How far a grid reaches; its points in each direction: the first, their growth, the most; what change ends it."""
 
-    ``A`` is n by directions, up to four; the points are doubled until nothing changes, or there are too many.
+    reach: float
+    first: int
+    growth: float
+    most: int
+    change: float
+
+
+# by how many directions there are: in double precision nothing is left beyond 8.5, in many directions less will do
+_GRIDS = {
+    1: Grid(8.5, 32, 2, 1 << 14, 1e-13),
+    2: Grid(8.5, 32, 1.5, 1024, 1e-13),
+    3: Grid(8.0, 24, 4 / 3, 128, 1e-10),
+    4: Grid(7.5, 24, 4 / 3, 60, 1e-8),
+}
+# beyond this part of a grid's reach nothing should be left; what is left counts as error
+_EDGE = 0.94
+_ORDERS = (14, 20)
+_PANEL = 2.0
+_AT_ONCE = 1 << 20
+
+
+class Estimates(NamedTuple):
+    """For every covariance a value and an estimate of its error; how many points each took; what kind of sum it was."""
+
+    value: Any
+    bound: Any
+    nodes: int
+    kind: Kind
+
+
+def expectations(factors: tuple[Expr, ...], covariance: Any, mean: Any) -> Estimates:
+    """E[prod factors] of z1, z2, ... for each of many Gaussians.
+
+    ``covariance`` is rows by n by n, may be singular, and ``mean`` is rows by n. Raises ``GaussianError`` for more
+    variables than can be sampled.
     """
-    size = A.shape[1]
-    names = tuple(f"z{i + 1}" for i in range(len(m)))
-    function = numpy_function(mul(*factors), names)
-    reach = 8.5 + float(np.abs(A).sum(axis=1).max())
-    points, old, count = 16, None, 0
-    while True:
-        value = _tensor(function, A, m, reach, points)
+    A = roots(covariance)
+    n = mean.shape[1]
+    directions = A[:, :, A.any(axis=(0, 1))]
+    breaks = [breaks_of(factor) for factor in factors]
+    if not any(map(has_kinks, factors)) and directions.shape[2] <= len(_GRIDS):
+        return Estimates(*grid(factors, directions, mean), "quadrature")
+    if n <= 2 and all(len(symbols(factor)) <= 1 for factor in factors) and None not in breaks:
+        return Estimates(*panels(factors, A, mean, [b for b in breaks if b is not None]), "quadrature")
+    return Estimates(*sampled(factors, directions, mean), "sampled")
+
+
+def roots(covariance: Any) -> Any:
+    """Lower triangular A with A A^T the covariance, for many at once; a column is zero where nothing new is random."""
+    K = np.array(covariance, dtype=float)
+    rows, n, _ = K.shape
+    A = np.zeros((rows, n, n))
+    scale = np.diagonal(K, axis1=1, axis2=2).copy()
+    for k in range(n):
+        left = K[:, k, k]
+        is_new = left > 4e-16 * scale[:, k]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            column = np.where(is_new[:, None], K[:, :, k] / np.sqrt(left)[:, None], 0.0)
+        column[:, :k] = 0.0
+        A[:, :, k] = column
+        K -= column[:, :, None] * column[:, None, :]
+    return A
+
+
+@lru_cache(maxsize=1024)
+def breaks_of(factor: Expr) -> tuple[float, ...] | None:
+    """Where a factor has kinks or jumps; None where these are not known."""
+    if not has_kinks(factor):
+        return ()
+    try:
+        return tuple(float(to_mpf(b, 30)) for b in pieces(factor).breaks) if len(symbols(factor)) == 1 else None
+    except NotMine:
+        return None
+
+
+# --- smooth --------------------------------------------------------------------------------------------
+
+
+def grid(factors: tuple[Expr, ...], A: Any, mean: Any) -> tuple[Any, Any, int]:
+    """(values, estimated errors, points) of E[prod factors] at z = mean + A x, by the trapezoidal rule.
+
+    ``A`` is rows by n by directions, up to four. The points are doubled until nothing changes, or there are too many.
+    """
+    size = A.shape[2]
+    function = numpy_function(mul(*factors), tuple(map(name_of, range(A.shape[1]))))
+    if size == 0:
+        return np.broadcast_to(function(*mean.T), len(A)), np.zeros(len(A)), 1
+    plan = _GRIDS[size]
+    spread = np.linalg.norm(A, axis=2).sum(axis=1) if size <= 2 else np.linalg.norm(A, axis=2).max(axis=1)
+    value, bound = np.zeros(len(A)), np.full(len(A), np.inf)
+    todo, points, old, count = np.arange(len(A)), plan.first, None, 0
+    while len(todo):
+        reach = plan.reach + float(spread[todo].max())
+        new, mass, edge = _tensor(function, A[todo], mean[todo], reach, points)
         count += points**size
-        if old is not None and (abs(value - old) <= 10.0**-digits * abs(value) or 2 * points > _MOST_POINTS[size]):
-            return value, 2 * abs(value - old) + 1e-14 * abs(value), count
-        old, points = value, 2 * points
+        if old is not None:
+            change = np.abs(new - old)
+            value[todo], bound[todo] = new, 2 * change + edge + 1e-15 * mass
+            going = change > plan.change * mass
+            todo, new = todo[going], new[going]
+        points, old = int(plan.growth * points), new
+        if points > plan.most:
+            break
+    return value, bound, count
 
 
-def _tensor(function: Callable[..., Any], A: Any, m: Any, reach: float, points: int) -> float:
-    """The sum over the grid, one slice of the first direction at a time."""
+def _tensor(function: Callable[..., Any], A: Any, mean: Any, reach: float, points: int) -> tuple[Any, Any, Any]:
+    """The sums of f and of |f| over a grid, and that of |f| near its edge."""
+    total, mass, edge = np.zeros((3, len(A)))
+    for x, w in _blocks(A.shape[2], reach, points):
+        outside = np.where((x**2).sum(axis=0) > (_EDGE * reach) ** 2, w, 0)
+        step = max(1, _AT_ONCE // len(w))
+        for start in range(0, len(A), step):
+            some = slice(start, start + step)
+            z = mean[some, :, None] + A[some] @ x
+            f = np.broadcast_to(function(*np.moveaxis(z, 1, 0)), (len(z), len(w)))
+            total[some] += f @ w
+            mass[some] += np.abs(f) @ w
+            edge[some] += np.abs(f) @ outside
+    return total, mass, edge
+
+
+def _blocks(size: int, reach: float, points: int) -> Iterator[tuple[Any, Any]]:
+    """Points (directions by points) and weights of the grid in a ball, as blocks of bearable length."""
     x = np.linspace(-reach, reach, points)
-    w = (x[1] - x[0]) * np.exp(-(x**2) / 2) / sqrt(2 * pi)
-    size = A.shape[1]
-    rest = np.meshgrid(*([x] * (size - 1)), indexing="ij") if size > 1 else []
-    weights = np.ones(())
-    for _ in range(size - 1):
-        weights = weights[..., None] * w
-    total = 0.0
-    for first, outer in zip(x, w, strict=True):
-        z = [
-            m[i] + A[i, 0] * first + sum((A[i, k + 1] * y for k, y in enumerate(rest)), np.zeros(weights.shape))
-            for i in range(len(m))
-        ]
-        total += float(outer) * float(np.sum(weights * function(*z)))
-    return total
+    log_weight = np.log((x[1] - x[0]) / sqrt(2 * pi)) - x**2 / 2
+    inner = min(size, 2)
+    rest = np.stack(np.meshgrid(*[x] * inner, indexing="ij")).reshape(inner, -1)
+    rest_weight = np.sum(np.meshgrid(*[log_weight] * inner, indexing="ij"), axis=0).reshape(-1)
+    for outer in np.ndindex((points,) * (size - inner)):
+        first = x[list(outer)]
+        near = (rest**2).sum(axis=0) + (first**2).sum() <= reach**2
+        if near.any():
+            repeated = np.broadcast_to(first[:, None], (len(first), near.sum()))
+            yield np.concatenate([repeated, rest[:, near]]), np.exp(rest_weight[near] + log_weight[list(outer)].sum())
 
 
-def panels(factors: tuple[Expr, ...], A: Any, m: Any, breaks: Sequence[Sequence[Any]]) -> tuple[float, float, int]:
-    """(value, estimated error, points) by Gauss-Legendre between the kinks, in one or two directions.
+# --- kinks ---------------------------------------------------------------------------------------------
 
-    Every factor is of one variable and smooth between its ``breaks``; two orders give the error.
+
+def panels(factors: tuple[Expr, ...], A: Any, mean: Any, breaks: Sequence[Sequence[float]]) -> tuple[Any, Any, int]:
+    """(values, estimated errors, points) by Gauss-Legendre between the kinks, in one or two directions.
+
+    ``A`` is rows by n by n, lower triangular. Every factor is of one variable and smooth between its ``breaks``; two
+    orders give the error.
     """
-    places = [[float(b) for b in some] for some in breaks]
-    (old, _), (value, count) = (_panels(factors, A, m, places, order) for order in _ORDERS)
-    return value, 2 * abs(value - old) + 1e-14 * abs(value), count
+    n = A.shape[1]
+    groups = []
+    for i in range(n):
+        mine = [k for k, factor in enumerate(factors) if name_of(i) in symbols(factor)]
+        function = numpy_function(mul(*(factors[k] for k in mine)), (name_of(i),))
+        groups.append((function, sorted({float(b) for k in mine for b in breaks[k]})))
+    number = float(numpy_function(mul(*(f for f in factors if not symbols(f))), ())())
+    found = [_panels(groups, A, mean, order) for order in _ORDERS]
+    (old, _, few), (value, mass, many) = found
+    return number * value, abs(number) * (2 * np.abs(value - old) + 1e-15 * mass), few + many
 
 
-def _panels(factors: tuple[Expr, ...], A: Any, m: Any, breaks: list[list[float]], order: int) -> tuple[float, int]:
-    functions = [numpy_function(factor, symbols(factor)) for factor in factors]
-    where = [int(symbols(factor)[0][1:]) - 1 for factor in factors]
-    reach = 8.5 + float(np.abs(A).sum(axis=1).max())
+def _panels(groups: list[Any], A: Any, mean: Any, order: int) -> tuple[Any, Any, int]:
     rule = np.polynomial.legendre.leggauss(order)
-    size = A.shape[1]
+    (f, own), *others = groups
+    reach = _GRIDS[2].reach + float(np.linalg.norm(A, axis=2).sum(axis=1).max(initial=0))
+    a = A[:, 0, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cuts = [(t - mean[:, 0]) / a for t in own]
+        if others:
+            g, its = others[0]
+            b, c = A[:, 1, 0], A[:, 1, 1]
+            width = np.abs(c / b)
+            cuts += [(t - mean[:, 1]) / b + s * width for t in its for s in (-8, -4, -2, -1, 0, 1, 2, 4, 8)]
+    x, w = _rule(np.stack(cuts, -1) if cuts else np.zeros((len(A), 0)), reach, rule)
+    value = np.broadcast_to(f(mean[:, :1] + a[:, None] * x), x.shape)
+    if not others:
+        return (w * value).sum(-1), (w * np.abs(value)).sum(-1), x.shape[1]
+    inner, inner_mass = np.zeros(x.shape), np.zeros(x.shape)
+    count = (int(2 * reach / _PANEL) + 2 + len(its)) * order
+    step = max(1, _AT_ONCE // (count * x.shape[1]))
+    for start in range(0, len(A), step):
+        some = slice(start, start + step)
+        middle = mean[some, 1:] + b[some, None] * x[some]
+        spread = np.broadcast_to(c[some, None], middle.shape)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            places = np.stack([(t - middle) / spread for t in its], -1) if its else np.zeros((*middle.shape, 0))
+        y, v = _rule(places, reach, rule)
+        values = np.broadcast_to(g(middle[..., None] + spread[..., None] * y), y.shape)
+        inner[some], inner_mass[some] = (v * values).sum(-1), (v * np.abs(values)).sum(-1)
+    return (w * value * inner).sum(-1), (w * np.abs(value) * inner_mass).sum(-1), x.shape[1] * count
 
-    def line(start: Any, slopes: Any) -> tuple[float, int]:
-        """The integral over x of all factors at start + slopes*x."""
-        cuts = {(b - start[i]) / slopes[i] for k, i in enumerate(where) for b in breaks[k] if slopes[i]}
-        x, w = _rule(cuts, reach, rule)
-        for f, i in zip(functions, where, strict=True):
-            w = w * f(start[i] + slopes[i] * x)
-        return float(np.sum(w)), len(x)
 
-    if size == 1:
-        return line(m, A[:, 0])
-    cuts = set()
-    for k, i in enumerate(where):
-        a, b = A[i]
-        if a:
-            centres = [(t - m[i]) / a for t in breaks[k]]
-            cuts |= {c + s * abs(b / a) for c in centres for s in (-8, -4, -2, 0, 2, 4, 8)}
-    x, w = _rule(cuts, reach, rule)
-    slices = [line(m + A[:, 0] * first, A[:, 1]) for first in x]
-    return float(np.dot(w, [value for value, _ in slices])), sum(count for _, count in slices)
+def _rule(cuts: Any, reach: float, rule: Any) -> tuple[Any, Any]:
+    """Points and weights (the Gaussian's included) on panels between the cuts, along a new last axis.
 
-
-def _rule(cuts: set[float], reach: float, rule: Any) -> tuple[Any, Any]:
-    """Points and weights (the Gaussian's included) on panels between the cuts."""
-    edges = [-reach, *sorted(c for c in cuts if -reach < c < reach), reach]
+    A cut that is nowhere (nan or infinite) makes an empty panel.
+    """
+    parts = int(2 * reach / _PANEL) + 1
+    fixed = np.broadcast_to(np.linspace(-reach, reach, parts + 1), (*cuts.shape[:-1], parts + 1))
+    edges = np.sort(np.concatenate([fixed, np.clip(np.nan_to_num(cuts, nan=reach), -reach, reach)], axis=-1), axis=-1)
+    half = np.diff(edges) / 2
     nodes, weights = rule
-    xs, ws = [], []
-    for a, b in pairwise(edges):
-        parts = max(1, ceil((b - a) / _WIDTH))
-        half = (b - a) / parts / 2
-        for k in range(parts):
-            xs.append(a + half * (2 * k + 1 + nodes))
-            ws.append(half * weights)
-    x, w = np.concatenate(xs), np.concatenate(ws)
-    return x, w * np.exp(-(x**2) / 2) / sqrt(2 * pi)
+    x = (edges[..., :-1] + half)[..., None] + half[..., None] * nodes
+    w = half[..., None] * weights * np.exp(-(x**2) / 2) / sqrt(2 * pi)
+    return x.reshape(*cuts.shape[:-1], -1), w.reshape(*cuts.shape[:-1], -1)

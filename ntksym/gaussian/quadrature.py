@@ -2,7 +2,7 @@
 
 Smooth functions: the trapezoidal rule over independent standard Gaussians, which converges faster than any
 power of its step. Kinks: one or two variables by nested tanh-sinh between them. More variables, or no more
-than ``FLOAT_DIGITS`` digits: in floating-point arrays (file ``floats``).
+than ``FLOAT_DIGITS`` digits: in floating-point arrays (file ``floats``), drawn at random where they are many.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 
 from ntksym._lazy import lazy
 from ntksym.gaussian.expectation import name_of
-from ntksym.gaussian.floats import MOST_DIRECTIONS, grid, panels
+from ntksym.gaussian.floats import expectations
 from ntksym.gaussian.pieces import has_kinks, pieces, to_mpf
 from ntksym.gaussian.terms import NotMine
 from ntksym.language.expressions import Expr, mpmath_function, mul, symbols, to_sympy
+from ntksym.records.evidence import Kind
 
 mpmath = lazy("mpmath")
 sympy = lazy("sympy")
@@ -29,11 +30,12 @@ _MOST_POINTS = {1: 1 << 14, 2: 700}
 
 
 class Integral(NamedTuple):
-    """A value, an estimate of its error, and how many points were used."""
+    """A value, an estimate of its error, how many points were used, and whether these were drawn."""
 
     value: Any
     bound: Any
     nodes: int
+    kind: Kind = "quadrature"
 
 
 def integrate(factors: tuple[Expr, ...], covariance: Any, mean: Any, digits: int) -> Integral:
@@ -46,15 +48,10 @@ def integrate(factors: tuple[Expr, ...], covariance: Any, mean: Any, digits: int
             names = tuple(map(name_of, range(len(mean))))
             value = mpmath_function(mul(*factors), names)(*mean)
             return Integral(value, abs(value) * mpmath.mpf(10) ** -digits, 1)
-        nested = kinks and size <= 2 and all(len(symbols(factor)) <= 1 for factor in factors)
         if size > 2 or digits <= FLOAT_DIGITS:
-            if size > MOST_DIRECTIONS:
-                raise NotMine(f"a quadrature in {size} dimensions")
-            A = np.array([[float(a) for a in row] for row in rows])
-            m = np.array([float(x) for x in mean])
-            breaks = [breaks_of(factor) for factor in factors]
-            value, error, count = panels(factors, A, m, breaks) if nested else grid(factors, A, m, digits)
-            return Integral(mpmath.mpf(value), mpmath.mpf(error), count)
+            found = expectations(factors, *(np.array(x, dtype=float)[None] for x in (covariance, mean)))
+            return Integral(mpmath.mpf(found.value[0]), mpmath.mpf(found.bound[0]), found.nodes, found.kind)
+        nested = kinks and all(len(symbols(factor)) <= 1 for factor in factors)
         return _nested(factors, rows, mean, digits) if nested else _trapezoid(factors, rows, mean, digits)
 
 

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from ntksym._lazy import lazy
 
 sympy = lazy("sympy")
+special = lazy("scipy.special")
 mpmath = lazy("mpmath")
 
 _Function: Any = sympy.Function
@@ -179,6 +182,26 @@ def bivariate_normal(h: Any, k: Any, rho: Any) -> Any:
     else:
         area = mpmath.quad(density, [0, end * 9 / 10, end])
     return normal_cdf(h) * normal_cdf(k) + area / (2 * mpmath.pi)
+
+
+def bivariate_normal_array(h: Any, k: Any, rho: Any) -> Any:
+    """The same for arrays in double precision, to about 1e-15 while 1 - rho^2 > 1e-6.
+
+    Gauss-Legendre over the angle, on panels that shrink towards a right angle, where the integrand is sharp.
+    """
+    h, k, rho = np.broadcast_arrays(*(np.asarray(x, dtype=float)[..., None] for x in (h, k, rho)))
+    sign = np.where(rho < 0, -1.0, 1.0)
+    from_right = np.arctan2(np.sqrt((1 - rho) * (1 + rho)), np.abs(rho))
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    area = np.zeros(h.shape[:-1])
+    for j in range(8):
+        outer, inner = ((np.pi / 2) * (from_right / (np.pi / 2)) ** ((j + i) / 8) for i in (0, 1))
+        angle = (outer + inner) / 2 + (inner - outer) / 2 * nodes  # from a right angle
+        s, c2 = sign * np.cos(angle), np.sin(angle) ** 2
+        density = np.exp(-(h**2 - 2 * s * h * k + k**2) / (2 * c2))
+        area = area + ((outer - inner) / 2 * weights * density).sum(axis=-1)
+    both = special.ndtr(h[..., 0]) * special.ndtr(k[..., 0])
+    return both + sign[..., 0] * area / (2 * np.pi)
 
 
 def orthant(*args: Any) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
 
 from ntksym._lazy import lazy
-from ntksym.gaussian import Answer, evaluate
+from ntksym.gaussian import Answer, evaluate, evaluate_many, is_near
 from ntksym.gaussian.special import bivariate_normal, normal_cdf
 from ntksym.gaussian.unevaluated import Unevaluated
 from ntksym.records.evidence import Evidence
@@ -19,8 +20,6 @@ special = lazy("scipy.special")
 
 Array = Any
 
-# nearer to a singular covariance than this, an expectation is evaluated on its own, with a precision that rises
-SINGULAR = 1e-5
 FLOAT_DIGITS = 13
 
 
@@ -44,20 +43,20 @@ def _function(expression: Any, symbols: tuple[Any, ...], modules: str) -> Any:
     return sympy.lambdify(symbols, expression, [names, modules], cse=True)
 
 
-def covariance_names(answer: Answer) -> tuple[tuple[str | float, ...], ...]:
-    """The covariance of a question as names of its symbols, and numbers."""
-    return tuple(
-        tuple(entry.name if entry.is_Symbol else float(entry) for entry in row) for row in answer.expectation.covariance
-    )
-
-
-class _Shared:
-    """What both kinds of numbers do alike: single expectations near a singular covariance or without closed form."""
+class Precise:
+    """mpmath numbers in object arrays."""
 
     def __init__(self, digits: int) -> None:
         self.digits = digits
         self.evidence: list[Evidence] = []
         self._known: dict[Any, Any] = {}
+
+    def array(self, values: Any) -> Array:
+        made: Array = np.vectorize(_mpf, otypes=[object])(np.asarray(values, dtype=object))
+        return made
+
+    def algebra(self, expression: Any, symbols: tuple[Any, ...], values: list[Any]) -> Array:
+        return _function(expression, symbols, "mpmath")(*values)
 
     def alone(self, answer: Answer, values: dict[str, Any]) -> Any:
         key = (answer, tuple(sorted(values.items())))
@@ -67,43 +66,14 @@ class _Shared:
             self._known[key] = found.value
         return self._known[key]
 
-    def is_near(self, answer: Answer, values: dict[str, Array], shape: tuple[int, ...]) -> Array:
-        """Where the covariance is singular or nearly so."""
-        names = covariance_names(answer)
-        n = len(names)
-        matrix = np.empty((*shape, n, n))
-        for i in range(n):
-            for j in range(n):
-                name = names[i][j]
-                entry = values[name] if isinstance(name, str) else name
-                matrix[..., i, j] = np.broadcast_to(np.asarray(entry, dtype=float), shape)
-        scale = np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1)))
-        # a variance that is zero by construction is no reason: the closed form has no such variable
-        constant = np.array([names[i][i] == 0 for i in range(n)])
-        scale = np.where(constant, 1.0, scale)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            correlation = matrix / scale[..., :, None] / scale[..., None, :]
-        correlation[..., constant, constant] = 1.0
-        return ~(np.linalg.det(np.nan_to_num(correlation)) > SINGULAR)
-
-
-class Precise(_Shared):
-    """mpmath numbers in object arrays."""
-
-    def array(self, values: Any) -> Array:
-        made: Array = np.vectorize(_mpf, otypes=[object])(np.asarray(values, dtype=object))
-        return made
-
-    def algebra(self, expression: Any, symbols: tuple[Any, ...], values: list[Any]) -> Array:
-        return _function(expression, symbols, "mpmath")(*values)
-
     def answer(self, answer: Answer, values: dict[str, Array]) -> Array:
         names = tuple(values)
         arrays = np.broadcast_arrays(*(np.asarray(values[name], dtype=object) for name in names))
         shape = arrays[0].shape if arrays else ()
         out = np.empty(shape, dtype=object)
         closed = not answer.expression.has(Unevaluated)
-        near = self.is_near(answer, dict(zip(names, arrays, strict=True)), shape)
+        flat = {name: array.astype(float).ravel() for name, array in zip(names, arrays, strict=True)}
+        near = is_near(answer, flat, prod(shape)).reshape(shape)
         symbols = tuple(sympy.Symbol(name, real=True) for name in names)
         function = _function(answer.expression, symbols, "mpmath") if closed else None
         for index in np.ndindex(shape):
@@ -121,8 +91,11 @@ class Precise(_Shared):
         return np.vectorize(mpmath.exp, otypes=[object])(values)
 
 
-class Double(_Shared):
-    """Floating-point arrays: closed forms at once, what is nearly singular one by one."""
+class Double:
+    """Floating-point arrays."""
+
+    def __init__(self) -> None:
+        self.evidence: list[Evidence] = []
 
     def array(self, values: Any) -> Array:
         return np.asarray(values, dtype=float)
@@ -131,24 +104,9 @@ class Double(_Shared):
         return _function(expression, symbols, "numpy")(*values)
 
     def answer(self, answer: Answer, values: dict[str, Array]) -> Array:
-        names = tuple(values)
-        arrays = np.broadcast_arrays(*(np.asarray(values[name], dtype=float) for name in names))
-        shape = arrays[0].shape if arrays else ()
-        closed = not answer.expression.atoms(Unevaluated, sympy.Function("BivariateNormal")) and not any(
-            type(f).__name__ in ("BivariateNormal", "Orthant") for f in answer.expression.atoms(sympy.Function)
-        )
-        near = self.is_near(answer, dict(zip(names, arrays, strict=True)), shape) | (not closed)
-        symbols = tuple(sympy.Symbol(name, real=True) for name in names)
-        out = np.zeros(shape)
-        if closed:
-            with np.errstate(all="ignore"):
-                out = np.array(
-                    np.broadcast_to(_function(answer.expression, symbols, "numpy")(*arrays), shape), dtype=float
-                )
-        for index in zip(*np.nonzero(near), strict=True):
-            point = {name: float(array[index]) for name, array in zip(names, arrays, strict=True)}
-            out[index] = float(self.alone(answer, point))
-        return out
+        found = evaluate_many(answer, values)
+        self.evidence.append(found.evidence)
+        return found.value
 
     def rsqrt(self, values: Array) -> Array:
         with np.errstate(divide="ignore"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,22 @@ from ntksym._lazy import lazy
 from ntksym.errors import KernelError
 from ntksym.kernels.arithmetic import FLOAT_DIGITS, Double, Precise
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
+from ntksym.kernels.derivatives import derivative_of, linear_parts, marked, symbols_of
+from ntksym.kernels.derive import derived, rate_expressions
 from ntksym.kernels.evaluate import Evaluation, Pairs
+from ntksym.kernels.predictions import limits
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number, dim_value
 from ntksym.language.program import Program
+from ntksym.language.trace import Architecture
 from ntksym.records.evidence import Evidence, weakest
 from ntksym.records.formula import Expected, Formula, walk
+from ntksym.records.predictions import Experiment, Prediction
 
 mpmath = lazy("mpmath")
+sympy = lazy("sympy")
+
+OUTPUTS = ("nngp", "ntk")
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class KernelRecursion:
     parameterization: str
     sizes: tuple[tuple[str, Number], ...]
     unrolled: frozenset[int]
+    rates: tuple[tuple[str, Any], ...] = ()
 
     @property
     def evidence(self) -> Evidence:
@@ -72,6 +81,13 @@ class KernelRecursion:
 
         Raises KernelError for inputs of wrong shapes, unknown or missing numbers.
         """
+        found, evidence = self._evaluated(x, x2, digits, values)
+        return KernelValues(found["nngp"], found.get("ntk"), evidence)
+
+    def _evaluated(
+        self, x: Any, x2: Any, digits: int | None, values: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Evidence]:
+        """The matrices of all outputs of the formula."""
         first = read_inputs(self.program, x, "x")
         second = None if x2 is None else read_inputs(self.program, x2, "x2")
         count = len(next(iter(first.values())))
@@ -80,7 +96,7 @@ class KernelRecursion:
         sizes, numbers = self._numbers(inputs, values)
         graph = Graph(self.program, sizes, self.unrolled)
         with mpmath.workdps((digits or FLOAT_DIGITS) + 15):
-            arithmetic = Double(FLOAT_DIGITS) if digits is None else Precise(digits + 5)
+            arithmetic = Double() if digits is None else Precise(digits + 5)
             hyperparameters = {name: arithmetic.array(_exact(value))[()] for name, value in numbers.items()}
             pairs = Pairs.of(total, None if second is None else count)
             data = DataValues(graph, inputs, arithmetic.array, digits is not None)
@@ -90,10 +106,10 @@ class KernelRecursion:
             run.run(self.formula)
             found = {
                 name: _matrix(run.arrays[name].data, pairs, count, None if second is None else total - count)
-                for name in ("nngp", "ntk")
-                if name in run.arrays
+                for name in run.arrays
+                if name.endswith(OUTPUTS)
             }
-        return KernelValues(found["nngp"], found.get("ntk"), weakest(self.evidence, *arithmetic.evidence))
+        return found, weakest(self.evidence, *arithmetic.evidence)
 
     def _numbers(self, inputs: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The sizes of dimensions, and all numbers that symbols stand for."""
@@ -117,7 +133,43 @@ class KernelRecursion:
         return sizes, {name: value for name, value in numbers.items() if value is not None}
 
     def _rates(self) -> set[Any]:
-        return set()
+        """Symbols that stand for learning-rate weights."""
+        known = {*self.hyperparameters, *(dim.name for dim in self.program.dims)}
+        return {symbol for symbol in symbols_of(self.formula) if symbol.name not in known}
+
+    # --- what can be done with a recursion ---
+
+    def derivative(self, name: str) -> KernelRecursion:
+        """The recursion whose ``nngp`` and ``ntk`` are derivatives by a hyperparameter ("sigma_w") or a rate's symbol.
+
+        Every line carries its derivative forward. Raises KernelError for names that are not in the formula.
+        """
+        known = {symbol.name: symbol for symbol in symbols_of(self.formula)}
+        dims = {dim.name for dim in self.program.dims}
+        if name not in known or name in dims:
+            names = ", ".join(sorted(set(known) - dims)) or "none"
+            raise KernelError(f"{self.program.name} has no number {name!r} to differentiate by; it has: {names}")
+        outputs = tuple(line.name for line in self.formula if line.name in OUTPUTS)
+        return replace(self, formula=derivative_of(self.formula, known[name], outputs))
+
+    def contributions(self, x: Any, x2: Any = None, *, digits: int | None = 15, **values: Any) -> dict[str, Any]:
+        """The part of the NTK that every trained parameter makes, by its name; they sum to the NTK.
+
+        Copies of a repeated parameter are taken together. Arguments and shapes are those of ``evaluate``.
+        """
+        names = [node.name for node in self.program.parameters if node.attr("trainable")]
+        symbols = {name: sympy.Symbol(f"part {name}", positive=True) for name in names}
+        given = rate_expressions(self.program, dict(self.rates))
+        rates = {name: symbol * given.get(name, 1) for name, symbol in symbols.items()}
+        formula, _ = derived(self.program, self.parameterization, rates, dict(self.sizes), True)
+        parts = linear_parts(formula, {str(k): symbols[name] for k, name in enumerate(names)}, "ntk")
+        found, _ = replace(self, formula=parts)._evaluated(x, x2, digits, values)
+        marks = {name: marked(str(k), "ntk") for k, name in enumerate(names)}
+        return {name: found[mark] for name, mark in marks.items() if mark in found}
+
+    def predictions(self, experiment: Experiment) -> Iterator[Prediction]:
+        """What finite networks must show in an experiment: both kernels in the limit; see ``ntksym.validate``."""
+        return limits(self, experiment)
 
     def __iter__(self) -> Any:
         return iter(self.formula)
@@ -143,3 +195,38 @@ def _matrix(data: Any, pairs: Pairs, rows: int, columns: int | None) -> Any:
     swap = (0, *range(1 + half, 1 + 2 * half), *range(1, 1 + half))
     out[pairs.second, pairs.first] = data.transpose(swap)
     return out
+
+
+def kernel_recursion(
+    program: Program | Architecture,
+    *,
+    parameterization: str = "ntk",
+    rates: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, Number] | None = None,
+    ntk: bool = True,
+) -> KernelRecursion:
+    """NNGP and NTK of a program at infinite width, as a recursion of closed forms where these can be derived.
+
+    The large dimensions of the program go to infinity; weights are N(0, sigma_w^2 / fan_in), biases N(0, sigma_b^2),
+    all trained, the readout included. The NTK is that of one output (Jacot, Gabriel and Hongler 2018).
+
+    Args:
+        parameterization: "ntk" takes gradients of unit Gaussians (weights sigma_w / sqrt(fan_in) w); "standard"
+            those of the weights themselves, which grow with the fan-in.
+        rates: learning-rate weights by parameter name, numbers or names of symbols; 1 for all others.
+        sizes: numbers for dimensions: lengths of time axes that a scan runs along are needed.
+        ntk: False for programs of which only the NNGP kernel exists.
+
+    Raises KernelError, with the rule that fails and the user's line, where the limit does not exist or is not known.
+    """
+    program = program if isinstance(program, Program) else program()
+    rates, sizes = dict(rates or {}), dict(sizes or {})
+    formula, unrolled = derived(program, parameterization, rates, sizes, ntk)
+    return KernelRecursion(
+        program=program,
+        formula=formula,
+        parameterization=parameterization,
+        sizes=tuple(sorted(sizes.items())),
+        unrolled=unrolled,
+        rates=tuple(sorted(rates.items())),
+    )

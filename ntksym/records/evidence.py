@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["exact", "series", "quadrature", "conjecture"]
+Kind = Literal["exact", "series", "quadrature", "sampled", "conjecture"]
 # from the best to the weakest: what is made of several is as good as its weakest part
-_ORDER: tuple[Kind, ...] = ("exact", "series", "quadrature", "conjecture")
+_ORDER: tuple[Kind, ...] = ("exact", "series", "quadrature", "sampled", "conjecture")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """``exact``, ``series`` (kept up to ``order``), ``quadrature`` (with ``nodes`` points) or ``conjecture``.
+    """``exact``, ``series`` (up to ``order``), ``quadrature`` and ``sampled`` (with ``nodes`` points), ``conjecture``.
 
     ``bound`` is an absolute bound on the error of the number, None where no number has been asked for yet.
-    A bound of a quadrature is an estimate from two resolutions, and ``note`` says so.
+    A bound of a quadrature is an estimate from two resolutions, that of samples some standard errors; ``note`` says so.
     """
 
     kind: Kind

@@ -13,7 +13,7 @@ from sympy import Rational, sqrt
 from ntksym.gaussian import GaussianError, evaluate, expect
 from ntksym.gaussian.answers import by_rank_one, by_wick
 from ntksym.gaussian.expectation import expectation
-from ntksym.gaussian.floats import grid, panels
+from ntksym.gaussian.floats import grid, panels, roots
 from ntksym.gaussian.pieces import has_kinks, pieces
 from ntksym.language.activations import Activation, activation
 from ntksym.language.expressions import parse, symbols
@@ -71,7 +71,7 @@ def test_three_smooth_variables_against_a_grid(phi: str) -> None:
     values = {f"k{i}{j}": Rational(str(K3[i][j])) for i in range(3) for j in range(i, 3)}
     factors = tuple(parse(activation(phi).text.replace("z", f"z{k + 1}"), (f"z{k + 1}",)) for k in range(3))
     L = np.linalg.cholesky(np.array(K3))
-    expected, _, _ = grid(factors, L, np.zeros(3), 10)
+    (expected,), _, _ = grid(factors, L[None], np.zeros((1, 3)))
     assert float(evaluate(answer, values, 12).value) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
@@ -207,10 +207,9 @@ def check_random(f: str, g: str, rho: Any, m: Any) -> None:
     assert answer.evidence.kind == "exact"
     assume("orthant" not in answer.evidence.note)  # exact too, but minutes of nested integrals
     found = float(evaluate(answer, digits=12).value)
-    rest = max(0.0, 1 - float(rho) ** 2) ** 0.5
-    A = np.array([[1.0, 0.0], [2 / 3 * float(rho), 2 / 3 * rest]])[:, : 2 if rest else 1]
+    K = np.array([[float(p), float(r)], [float(r), float(q)]])
     factors = (parse(f.replace("z", "z1"), ("z1",), KNOWN), parse(g.replace("z", "z2"), ("z2",), KNOWN))
     assume(all(map(symbols, factors)))
-    breaks = [pieces(factor).breaks if has_kinks(factor) else () for factor in factors]
-    expected, _, _ = panels(factors, A, np.array([float(m), 0.0]), breaks)
+    breaks = [[float(b) for b in pieces(factor).breaks] if has_kinks(factor) else [] for factor in factors]
+    (expected,), _, _ = panels(factors, roots(K[None]), np.array([[float(m), 0.0]]), breaks)
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-10)
