@@ -175,7 +175,7 @@ class Forward:
             return after, (run.watched, after if elements else ())
 
         start = tuple(self.full(array).astype(self.dtype) for array in state)
-        last, (watched, history) = jax.lax.scan(round, start, (jnp.arange(n), weights, probes, elements), length=n)
+        last, (watched, history) = _scan(round, start, (jnp.arange(n), weights, probes, elements), n)
         self.watched.update(watched)
         return last, history
 
@@ -194,6 +194,14 @@ class Forward:
         _, history = self.rounds(node, state, {}, elements, len(elements[0]))
         self.loops[node.id] = tuple(jnp.moveaxis(states, 0, -2) for states in history)
         self.arrays[node.id] = self.loops[node.id][0]
+
+
+def _scan(round: Any, start: Any, xs: Any, n: int) -> Any:
+    """``lax.scan``; a single round needs no loop, and so no copy of its weights out of their stack."""
+    if n != 1:
+        return jax.lax.scan(round, start, xs, length=n)
+    last, seen = round(start, jax.tree.map(lambda array: array[0], xs))
+    return last, jax.tree.map(lambda array: array[None], seen)
 
 
 structure: dict[str, Callable[[Forward, Node], None]] = {
