@@ -176,7 +176,8 @@ def rnn(case: Case, given: dict[str, Array]) -> Stream:
     for _ in range(T - 1):
         before = moved(act(z, case.settings["phi"]), each(batch, np.eye(T, k=-1)))
         again = dense(before, case, "again", bias=False)
-        parts = {"cell.h.u" if name == "again.w" else name: part for name, part in again.T.items()}
+        parts = added(again.T, {"cell.h.u": again.T["again.w"]})
+        del parts["again.w"]
         z = joined(read, Stream(again.K, parts, again.mean))
     return dense(last(act(z, case.settings["phi"]), batch), case, "readout")
 
