@@ -1,6 +1,5 @@
 """NNGP and NTK of a Program: rules of covariance and of tangents, and the recursion that they give."""
 
-from ntksym.kernels.derive import kernel_recursion
-from ntksym.kernels.recursion import KernelRecursion, KernelValues
+from ntksym.kernels.recursion import KernelRecursion, KernelValues, kernel_recursion
 
 __all__ = ["KernelRecursion", "KernelValues", "kernel_recursion"]

@@ -9,7 +9,6 @@ from ntksym._lazy import lazy
 from ntksym.errors import KernelError
 from ntksym.kernels.book import assembled
 from ntksym.kernels.moments import Moments
-from ntksym.kernels.recursion import KernelRecursion
 from ntksym.kernels.structure import (
     size_expression,
 )
@@ -27,7 +26,6 @@ from ntksym.kernels.views import (
 )
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
-from ntksym.language.trace import Architecture
 from ntksym.language.types import MatrixType
 from ntksym.records.formula import Algebra, Formula, Layout, Loop, State
 
@@ -36,34 +34,19 @@ sympy = lazy("sympy")
 PARAMETERIZATIONS = ("ntk", "standard")
 
 
-def kernel_recursion(
-    program: Program | Architecture,
-    *,
-    parameterization: str = "ntk",
-    rates: Mapping[str, Any] | None = None,
-    sizes: Mapping[str, Number] | None = None,
-    ntk: bool = True,
-) -> KernelRecursion:
-    """NNGP and NTK of a program at infinite width, as a recursion of closed forms where these can be derived.
-
-    The large dimensions of the program go to infinity; weights are N(0, sigma_w^2 / fan_in), biases N(0, sigma_b^2),
-    all trained, the readout included. The NTK is that of one output (Jacot, Gabriel and Hongler 2018).
-
-    Args:
-        parameterization: "ntk" takes gradients of unit Gaussians (weights sigma_w / sqrt(fan_in) w); "standard"
-            those of the weights themselves, which grow with the fan-in.
-        rates: learning-rate weights by parameter name, numbers or names of symbols; 1 for all others.
-        sizes: numbers for dimensions: lengths of time axes that a scan runs along are needed.
-        ntk: False for programs of which only the NNGP kernel exists.
-
-    Raises KernelError, with the rule that fails and the user's line, where the limit does not exist or is not known.
-    """
-    program = program if isinstance(program, Program) else program()
+def derived(
+    program: Program,
+    parameterization: str,
+    rates: Mapping[str, Any],
+    sizes: Mapping[str, Number],
+    ntk: bool,
+) -> tuple[Formula, frozenset[int]]:
+    """The formula of a program's kernels, and the loops that were unrolled; see ``kernel_recursion``."""
     if parameterization not in PARAMETERIZATIONS:
         raise KernelError(f"parameterization={parameterization!r} is not known; write one of: ntk, standard")
-    graph = Graph(program, dict(sizes or {}), _unrolled(program))
+    graph = Graph(program, dict(sizes), _unrolled(program))
     moments = Moments(graph)
-    tangents = Tangents(moments, _rates(program, rates or {}), parameterization == "standard")
+    tangents = Tangents(moments, rate_expressions(program, rates), parameterization == "standard")
     if len(program.outputs) != 1:
         raise KernelError(
             f"{program.name} has {len(program.outputs)} outputs; kernels are derived for a program with one"
@@ -82,16 +65,11 @@ def kernel_recursion(
     lines = dict(moments.book.lines)
     for name, expression in wanted.items():
         lines[name] = Algebra(name, layout, meanings[name], expression=sympy.expand_mul(expression))
-    return KernelRecursion(
-        program=program,
-        formula=Formula(assembled(lines, loops, wanted)),
-        parameterization=parameterization,
-        sizes=tuple(sorted((sizes or {}).items())),
-        unrolled=graph.unrolled,
-    )
+    return Formula(assembled(lines, loops, wanted)), graph.unrolled
 
 
-def _rates(program: Program, rates: Mapping[str, Any]) -> dict[str, Any]:
+def rate_expressions(program: Program, rates: Mapping[str, Any]) -> dict[str, Any]:
+    """Learning-rate weights as SymPy expressions; texts are names of symbols."""
     names = [node.name for node in program.parameters]
     for name in rates:
         if name not in names:

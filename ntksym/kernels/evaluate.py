@@ -11,6 +11,7 @@ import numpy as np
 from ntksym._lazy import lazy
 from ntksym.errors import KernelError
 from ntksym.kernels.arithmetic import Arithmetic
+from ntksym.kernels.changes import changed
 from ntksym.kernels.data import DataValues
 from ntksym.kernels.labelled import Array, Labelled, moved
 from ntksym.language.expressions import mpmath_function, numpy_function
@@ -18,6 +19,7 @@ from ntksym.records.formula import (
     SAME,
     Algebra,
     Averaged,
+    Differential,
     Expected,
     Formula,
     Gram,
@@ -240,6 +242,24 @@ def _answered(e: Evaluation, answer: Any, arguments: dict[str, Array]) -> Array:
     return e.numbers.answer(answer, arguments)
 
 
+def _differential(e: Evaluation, line: Differential) -> Labelled:
+    one_point, layout, of = line.name.startswith("m"), line.layout, line.of
+    shape = (e._count(one_point), *e._shape(layout))
+    same = np.zeros(shape, dtype=bool) if of.diagonal is None else e.is_same(layout)
+    out = np.empty(shape, dtype=object if e.numbers.array(0).dtype == object else float)
+    for where, answer, arguments, changes in (
+        (~same, of.answer, of.arguments, line.changes),
+        (same, of.diagonal, of.diagonal_arguments, line.diagonal_changes),
+    ):
+        if where.any():
+            values, slopes = (
+                {name: e.expression(x, layout, one_point).data[where] for name, x in parts}
+                for parts in (arguments, changes)
+            )
+            out[where] = changed(e.numbers, answer, values, slopes)
+    return Labelled(labels_of(layout), out)
+
+
 def _moved(e: Evaluation, line: Moved) -> Labelled:
     found, attrs = e.arrays[line.source], dict(line.attrs)
     for side, which in (("L", e.pairs.first), ("R", e.pairs.second)):
@@ -346,6 +366,7 @@ _rules: dict[Any, Any] = {
     Gram: _gram,
     Algebra: _algebra,
     Expected: _expected,
+    Differential: _differential,
     Moved: _moved,
     Averaged: _averaged,
     Shared: _shared,

@@ -140,6 +140,28 @@ class Expected(Line):
 
 
 @dataclass(frozen=True)
+class Differential(Line):
+    """How an expectation changes when what it depends on does: its partial derivatives times these changes.
+
+    ``changes`` and ``diagonal_changes`` say how the symbols of the answers of ``of`` change, those that do.
+    """
+
+    of: Expected
+    changes: tuple[tuple[str, Any], ...]
+    diagonal_changes: tuple[tuple[str, Any], ...]
+
+    def reads(self) -> set[str]:
+        found = self.of.reads()
+        for _, expression in (*self.changes, *self.diagonal_changes):
+            found |= names_in(expression)
+        return found
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.of.evidence
+
+
+@dataclass(frozen=True)
 class Moved(Line):
     """A linear operation along positions of one line, on the left point, the right one, or both.
 
