@@ -29,7 +29,7 @@ from ntksym.sampling.ensemble import ensemble
 from ntksym.sampling.estimates import Estimate, Summary
 from ntksym.sampling.network import Network, network
 from ntksym.validation.measurements import Measurement, measurement_named
-from ntksym.validation.record import Left
+from ntksym.validation.record import Rejected
 
 Array = Any
 PILOT = 2 * GROUPS
@@ -80,16 +80,16 @@ class Run:
                 # other parameters carry their sigma in their numbers
                 sigmas=self.experiment.sigmas if self.plain else None,
                 memory=options.memory,
-                checkpoint=self._file(options.checkpoint, width, statistic),
+                checkpoint=self._file(options.checkpoint, drawn, width, statistic),
                 scheduler=options.scheduler,
                 progress=options.progress,
             )
 
-    def _file(self, folder: Any, width: int, statistic: Any) -> Path | None:
+    def _file(self, folder: Any, drawn: Network, width: int, statistic: Any) -> Path | None:
         if folder is None:
             return None
         Path(folder).mkdir(parents=True, exist_ok=True)
-        name = sha256(f"{self.networks[0].identity} {statistic!r}".encode()).hexdigest()[:12]
+        name = sha256(f"{drawn.identity} {statistic!r}".encode()).hexdigest()[:12]
         return Path(folder) / f"{self.measurement.name}-{width}-{name}.npz"
 
 
@@ -133,7 +133,7 @@ def _plain(program: Program, sizes: tuple[tuple[str, Number], ...], dtype: str) 
 # --- measuring -------------------------------------------------------------------------------------------
 
 
-def measured(runs: Sequence[Run], samples: int, options: Options) -> tuple[list[Array], list[Left]]:
+def measured(runs: Sequence[Run], samples: int, options: Options) -> tuple[list[Array], list[Rejected]]:
     """For each prediction an array (widths, batches), nan where it could not be measured; and what was left out.
 
     Where the slope of a logarithm is predicted the values are logarithms.
@@ -145,7 +145,7 @@ def measured(runs: Sequence[Run], samples: int, options: Options) -> tuple[list[
         for place, width in enumerate(run.experiment.widths):
             estimate = run.estimate(place, samples, options)
             if estimate.rejected:
-                lost.append(Left(run.measurement.name, width, estimate.rejected))
+                lost.append(Rejected(run.measurement.name, width, estimate.rejected))
             rows.append(_batches(run, estimate))
         out.update(zip(run.predictions, np.moveaxis(np.array(rows), -1, 0), strict=True))
     return [out[place] for place in sorted(out)], lost

@@ -101,11 +101,8 @@ def _hotelling(residuals: Array, extra: Array) -> float:
 
 
 def share(alpha: float, tests: int) -> float:
-    """The level of each of several two-sided tests whose family has the level ``alpha`` (Sidak 1967).
-
-    For normal numbers the inequality holds however they are correlated.
-    """
-    return float(-np.expm1(np.log1p(-alpha) / max(tests, 1)))
+    """The level of each of several tests whose family has the level ``alpha``, however they depend (Bonferroni)."""
+    return alpha / max(tests, 1)
 
 
 def threshold(level: float, freedom: int) -> float:

@@ -52,7 +52,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Left:
+class Rejected:
     """Networks that gave nan or infinity for a statistic at a width: counted, and in no average."""
 
     statistic: str
@@ -82,7 +82,7 @@ class Validation:
     limit: float
     least: float
     checks: tuple[Check, ...]
-    left: tuple[Left, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
 
     def __getitem__(self, quantity: str) -> Check:
         """The check of one quantity; raises KeyError with the known ones."""
@@ -94,7 +94,7 @@ class Validation:
     @property
     def ok(self) -> bool:
         """Whether every prediction agrees, and every network gave finite numbers."""
-        return not self.left and all(check.verdict == AGREES for check in self.checks)
+        return not self.rejected and all(check.verdict == AGREES for check in self.checks)
 
     def to_table(self) -> Table:
         """One row for every prediction; the test, its power and networks left out stand below."""

@@ -51,9 +51,9 @@ def smallest(check: Check) -> str:
 
 def notes(record: Validation) -> tuple[str, ...]:
     lines = [summary(record)]
-    for left in record.left:
-        networks = f"{left.count} of {record.samples} networks with {record.dim} = {left.width}"
-        lines.append(f"left out: {networks} gave nan or infinity ({left.statistic})")
+    for lost in record.rejected:
+        networks = f"{lost.count} of {record.samples} networks with {record.dim} = {lost.width}"
+        lines.append(f"left out: {networks} gave nan or infinity ({lost.statistic})")
     lines.append(
         f"test: |t| up to {record.limit:.2f} agrees ({record.batches - 1} degrees of freedom), a law fits down to "
         f"p = {record.least:.1g}; correct predictions all agree in {100 * (1 - record.alpha):.6g} % of runs or more"

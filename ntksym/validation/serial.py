@@ -10,7 +10,7 @@ from typing import Any
 from ntksym.errors import ValidationError
 from ntksym.records.evidence import Evidence
 from ntksym.records.predictions import Law, Prediction
-from ntksym.validation.record import SCHEMA, VERDICTS, Check, Left, Point, Validation, readers, renderers
+from ntksym.validation.record import SCHEMA, VERDICTS, Check, Point, Rejected, Validation, readers, renderers
 
 PLAIN = ("program", "digest", "dim", "samples", "batches", "seed", "alpha", "power", "limit", "least")
 
@@ -24,7 +24,7 @@ def to_json(record: Validation) -> dict[str, Any]:
         "widths": list(record.widths),
         "sizes": dict(record.sizes),
         "checks": [_check_json(check) for check in record.checks],
-        "left_out": [asdict(left) for left in record.left],
+        "rejected": [asdict(lost) for lost in record.rejected],
     }
 
 
@@ -74,7 +74,7 @@ def from_json(data: Any) -> Validation:
             widths=tuple(data["widths"]),
             sizes=tuple(data["sizes"].items()),
             checks=tuple(_check(item) for item in data["checks"]),
-            left=tuple(Left(**item) for item in data["left_out"]),
+            rejected=tuple(Rejected(**item) for item in data["rejected"]),
         )
     except KeyError as error:
         raise ValidationError(f"this validation is not complete: it lacks {error}") from None

@@ -88,7 +88,7 @@ def validate(
     options = Options(seed, dtype, memory, checkpoint, scheduler, progress)
     runs = runs_of(built, predictions, experiment, options)
     drawn = affordable(runs, seconds, options) if seconds is not None else whole_batches(samples or SAMPLES)
-    values, left = measured(runs, drawn, options)
+    values, rejected = measured(runs, drawn, options)
     rounding = ROUNDINGS * float(np.finfo(dtype).eps)
     checks = [
         judged(prediction, experiment, found, limit, least, rounding)
@@ -108,7 +108,7 @@ def validate(
         limit,
         least,
         tuple(checks),
-        tuple(left),
+        tuple(rejected),
     )
 
 

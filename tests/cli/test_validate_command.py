@@ -52,7 +52,7 @@ def _wrong() -> Validation:
     data = {
         "schema": "ntksym.validation/1", "program": "net", "digest": "0" * 64, "dim": "n", "widths": [8, 16, 32],
         "sizes": {"d": 3}, "samples": 64, "batches": 32, "seed": 0, "alpha": 0.001, "power": 0.9, "limit": 4.0,
-        "least": 0.0005, "left_out": [],
+        "least": 0.0005, "rejected": [],
         "checks": [{
             "quantity": "v1: size at the start", "statistic": "training", "arguments": {}, "expected": 0.0,
             "uncertainty": 0.05, "evidence": {"kind": "exact", "order": None, "nodes": None, "bound": None, "note": ""},

@@ -213,8 +213,8 @@ def test_networks_that_give_nan_are_counted_and_not_averaged() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         record = validate(burst(), said, widths=[2, 4], inputs=X, samples=256, sigmas={"sigma_w": 25.0})
-    assert all(0 < left.count < 256 for left in record.left)
-    assert [left.width for left in record.left] == [2, 4]
+    assert all(0 < lost.count < 256 for lost in record.rejected)
+    assert [lost.width for lost in record.rejected] == [2, 4]
     assert not record.ok
     assert re.search(r"left out: \d+ of 256 networks with n = 2 gave nan or infinity \(kernel\)", str(record))
 
@@ -222,7 +222,7 @@ def test_networks_that_give_nan_are_counted_and_not_averaged() -> None:
 def test_nothing_finite_is_not_measured() -> None:
     record = check(kernel(0, 0), sigmas={"sigma_w": 1e30})
     assert record.checks[0].verdict == "not measured"
-    assert [left.count for left in record.left] == [256] * 3
+    assert [lost.count for lost in record.rejected] == [256] * 3
     assert "1 not measured" in str(record)
     assert Validation.from_json(json.loads(json.dumps(record.to_json()))) == record
 
