@@ -11,6 +11,7 @@ import numpy as np
 from ntksym._lazy import lazy
 from ntksym.errors import KernelError
 from ntksym.kernels.arithmetic import FLOAT_DIGITS, Double, Precise
+from ntksym.kernels.blocks import BlockMap, block_maps
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
 from ntksym.kernels.derivatives import derivative_of, linear_parts, marked, symbols_of
 from ntksym.kernels.derive import derived, rate_expressions
@@ -151,6 +152,14 @@ class KernelRecursion:
             raise KernelError(f"{self.program.name} has no number {name!r} to differentiate by; it has: {names}")
         outputs = tuple(line.name for line in self.formula if line.name in OUTPUTS)
         return replace(self, formula=derivative_of(self.formula, known[name], outputs))
+
+    @property
+    def blocks(self) -> dict[str, BlockMap]:
+        """The map that one copy of each repeat makes of the kernels, by the repeat's name.
+
+        Raises KernelError where what a repeat carries has positions.
+        """
+        return block_maps(self.formula)
 
     def contributions(self, x: Any, x2: Any = None, *, digits: int | None = 15, **values: Any) -> dict[str, Any]:
         """The part of the NTK that every trained parameter makes, by its name; they sum to the NTK.
