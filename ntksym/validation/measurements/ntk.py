@@ -2,7 +2,8 @@
 
 Arguments: ``index`` (input, output, input, output); ``parameterization``, "ntk" for derivatives by the standard
 normal variables that parameters are made of, "standard" (the default) for those by the parameters themselves;
-``parameter``, one that alone is wanted; ``over`` networks the mean, the variance or the std.
+``parameter``, one that alone is wanted, or several whose parts are added; ``over`` networks the mean, the variance or
+the std.
 """
 
 from __future__ import annotations
@@ -48,11 +49,15 @@ def unit_settings(network: Network, experiment: Experiment, arguments: Arguments
 
 
 def _read(summary: Summary, arguments: Arguments) -> float:
-    part = str(arguments.get("parameter", "total"))
+    chosen = arguments.get("parameter", "total")
+    parts = chosen if isinstance(chosen, tuple) else (chosen,)
     known = [name for name, _ in summary.shapes]
-    if part not in known:
-        raise ValidationError(f"there is no trainable parameter {part}; there are: {', '.join(known[1:])}")
-    return entry(summary, arguments, part)
+    for part in parts:
+        if part not in known:
+            raise ValidationError(f"there is no trainable parameter {part}; there are: {', '.join(known[1:])}")
+    if len(parts) > 1 and (arguments.get("over", "mean") != "mean" or "minus" in arguments):
+        raise ValidationError("parts of several parameters are added, so ask for their mean, without minus")
+    return sum(entry(summary, arguments, str(part)) for part in parts)
 
 
 NTK = register(
