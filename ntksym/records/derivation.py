@@ -8,9 +8,13 @@ from fractions import Fraction
 from itertools import zip_longest
 from math import log, sqrt
 from statistics import fmean, linear_regression, stdev
+from typing import Any
 
+from ntksym._lazy import lazy
 from ntksym.errors import NtksymError
 from ntksym.records.escapes import tex_escaped_text
+
+sympy = lazy("sympy")
 
 JUSTIFICATIONS = {
     "definition": "what a symbol means, or what is demanded",
@@ -18,7 +22,10 @@ JUSTIFICATIONS = {
     "chain rule": "differentiating a composition",
     "Taylor expansion": "a smooth function is its leading order, for a change that is small",
     "central limit theorem": "a sum of m independent zero-mean terms has size m^(1/2)",
-    "law of large numbers": "a sum of m terms of nonzero mean has size m",
+    "law of large numbers": "a sum of m terms of nonzero mean has size m, and divided by m it is their expectation",
+    "Stein's lemma": "E[u g(u, v)] = E[u u] E[dg/du] + E[u v] E[dg/dv] for centred Gaussians u, v",
+    "Price's theorem": "the derivative of E[f(u) g(v)] by E[u v] is E[f'(u) g'(v)]",
+    "gradient independence": "weights that a gradient comes back through count as drawn anew, given the forward pass",
     "operator norm": "a matrix lengthens no vector by more than its largest singular value",
     "induction": "true for the first layer or step, and passed on from each to the next",
     "comparison": "two independent computations give the same",
@@ -117,8 +124,11 @@ class Derivation:
 
 # --- what checks are made of -----------------------------------------------------------------------------------
 
-Claim = Mapping[str, Fraction]
-"""Exponents by name: what a step claims. A check takes it as the argument ``claim``, bound by ``partial``."""
+Claim = Mapping[str, Any]
+"""What a step claims, by name: exponents as fractions, formulas as SymPy expressions, or numbers.
+
+A check takes it as the argument ``claim``, bound by ``partial``.
+"""
 
 
 def root(line: Callable[[Fraction], Fraction]) -> Fraction:
@@ -133,6 +143,34 @@ def solved(claim: Claim, found: Claim) -> str:
         if claim.get(name) != found.get(name):
             raise NtksymError(f"{name}: claimed {claim.get(name)}, solved for {found.get(name)}")
     return f"{len(found)} exponents solved for in exact fractions"
+
+
+def identical(claim: Claim, found: Claim) -> str:
+    """Evidence that formulas found are the claimed ones, by SymPy; raises NtksymError with the first that is not."""
+    if claim.keys() != found.keys():
+        raise NtksymError(f"claimed is {', '.join(claim)}; found is {', '.join(found)}")
+    for name, formula in found.items():
+        if sympy.simplify(sympy.sympify(claim[name]) - formula) != 0:
+            raise NtksymError(f"{name}: claimed {claim[name]}, found {formula}")
+    return f"{len(found)} formula{'s' * (len(found) > 1)} equal by computer algebra"
+
+
+def agreeing(claim: Claim, found: Mapping[str, tuple[float, float]]) -> str:
+    """Evidence that numbers found are the claimed ones; ``found`` holds each with a bound on its error.
+
+    Raises NtksymError with the first that is off, or that is too uncertain to tell apart what differs by a half.
+    """
+    if claim.keys() != found.keys():
+        raise NtksymError(f"claimed is {', '.join(claim)}; found is {', '.join(found)}")
+    worst = 0.0
+    for name, (value, bound) in found.items():
+        off = abs(value - float(claim[name]))
+        if not bound < 0.2:
+            raise NtksymError(f"{name}: {value:.4g} is known to {bound:.2g} only; take more samples")
+        if not off <= bound:
+            raise NtksymError(f"{name}: found {value:.6g} up to {bound:.2g}, not {float(claim[name]):.6g}")
+        worst = max(worst, bound)
+    return f"{len(found)} number{'s' * (len(found) > 1)} within {worst:.1g}"
 
 
 def fitted_slopes(

@@ -1,4 +1,4 @@
-"""Every derivation is executed, and every exponent that it claims is shown to matter."""
+"""Every derivation is executed, and every exponent, formula and number that it claims is shown to matter."""
 
 import subprocess
 import sys
@@ -35,11 +35,11 @@ STEPS = [
 
 
 def wrong_claims(step: Step) -> Iterator[tuple[str, Step]]:
-    """The step with each claimed exponent wrong by a half, one at a time."""
+    """The step with each entry of its claim wrong by a half, one at a time."""
     assert isinstance(step.check, partial), "bind what the step claims: partial(check, claim={...})"
     claim = step.check.keywords["claim"]
-    for name, exponent in claim.items():
-        check = partial(step.check, claim={**claim, name: exponent + Fraction(1, 2)})
+    for name, entry in claim.items():
+        check = partial(step.check, claim={**claim, name: entry + Fraction(1, 2)})
         yield name, replace(step, check=check)
 
 
@@ -62,7 +62,7 @@ def test_labels_are_unique() -> None:
 
 
 @pytest.mark.parametrize(("derivation", "step"), STEPS)
-def test_the_step_holds_and_every_exponent_in_it_matters(derivation: Derivation, step: Step) -> None:
+def test_the_step_holds_and_every_entry_of_its_claim_matters(derivation: Derivation, step: Step) -> None:
     (checked,) = replace(derivation, steps=(step,)).run()
     assert len(checked.evidence) > 10
     wrong = list(wrong_claims(step))
