@@ -133,9 +133,11 @@ def grid(factors: tuple[Expr, ...], A: Any, mean: Any) -> tuple[Any, Any, int]:
 
 
 def _tensor(function: Callable[..., Any], A: Any, mean: Any, reach: float, points: int) -> tuple[Any, Any, Any]:
-    """The sums of f and of |f| over a grid, and that of |f| near its edge."""
+    """The means of f and of |f| over a grid, and what of |f| lies near its edge."""
     total, mass, edge = np.zeros((3, len(A)))
+    weight = 0.0
     for x, w in _blocks(A.shape[2], reach, points):
+        weight += w.sum()
         outside = np.where((x**2).sum(axis=0) > (_EDGE * reach) ** 2, w, 0)
         step = max(1, _AT_ONCE // len(w))
         for start in range(0, len(A), step):
@@ -145,7 +147,7 @@ def _tensor(function: Callable[..., Any], A: Any, mean: Any, reach: float, point
             total[some] += f @ w
             mass[some] += np.abs(f) @ w
             edge[some] += np.abs(f) @ outside
-    return total, mass, edge
+    return total / weight, mass / weight, edge / weight
 
 
 def _blocks(size: int, reach: float, points: int) -> Iterator[tuple[Any, Any]]:

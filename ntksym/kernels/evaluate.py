@@ -317,8 +317,10 @@ def _pointwise(e: Evaluation, line: Pointwise) -> Labelled:
         found = e.expression(line.expression, line.layout, one_point=True)
         return Labelled(labels, e.numbers.rsqrt(found.data))
     if line.op == "average":
-        merged = line.attrs[0][1]
-        raise KernelError(f"the mean over merged positions {', '.join(merged)} is not evaluated yet")
+        kept = tuple(axis for axis in attrs["axes"] if axis not in line.layout.left)
+        found = e.expression(line.expression, Layout((*line.layout.left, *kept)), one_point=True)
+        mean = Labelled(found.labels, found.data).reduced(tuple(f"L:{axis.name}" for axis in kept), mean=True)
+        return Labelled(labels, mean.arranged(labels))
     if line.op == "joined":
         source = sources[0]
         found = Labelled(source.labels, source.data[e.pairs.alone])

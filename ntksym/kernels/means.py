@@ -72,7 +72,7 @@ class Means:
                 layout,
                 "mean over merged positions",
                 "average",
-                (("axes", tuple(a.name for a in hidden)),),
+                (("axes", tuple(hidden)),),
                 (),
                 found,
             ),
