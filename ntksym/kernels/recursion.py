@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from ntksym.errors import KernelError
 from ntksym.kernels.arithmetic import FLOAT_DIGITS, Double, Precise
 from ntksym.kernels.blocks import BlockMap, block_maps
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
+from ntksym.kernels.depth import ClosedForm, closed_forms
 from ntksym.kernels.derivatives import derivative_of, linear_parts, marked, symbols_of
 from ntksym.kernels.derive import derived, rate_expressions
 from ntksym.kernels.evaluate import Evaluation, Pairs
@@ -133,6 +134,47 @@ class KernelRecursion:
                     continue
         return sizes, {name: value for name, value in numbers.items() if value is not None}
 
+    # --- forms ---
+
+    def to_text(self) -> str:
+        """The definitions in order, one to a line, then what they assume and how they are known."""
+        return str(renderers["text"](self))
+
+    def to_markdown(self) -> str:
+        """A title, the recursion as one display, and notes; mathematics between dollar signs."""
+        return str(renderers["markdown"](self))
+
+    def to_latex(self, symbols: Mapping[str, str] | None = None, document: bool = False) -> str:
+        """An ``aligned`` environment, or a document that needs amsmath, amssymb and geometry only.
+
+        ``symbols`` holds LaTeX of one's own for hyperparameters and dimensions (``{"sigma_w": r"\\sigma_W"}``), for
+        the letters of the definitions (K, E, dE, Theta, G, C, m, a, nngp, ntk) and for the inputs (x, x').
+        Raises KernelError for other names.
+        """
+        return str(renderers["latex"](self, symbols, document))
+
+    def bibtex(self) -> str:
+        """BibTeX entries of the sources of the rules that were used."""
+        return str(renderers["bibtex"](self))
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain JSON object with ``"schema": "ntksym.kernel_recursion/1"``; ``from_json`` inverts it."""
+        return dict(renderers["json"](self))
+
+    @staticmethod
+    def from_json(data: Any) -> KernelRecursion:
+        """The recursion that ``to_json`` wrote. Raises KernelError for anything else."""
+        return readers["json"](data)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.to_latex()}$"
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
     def _rates(self) -> set[Any]:
         """Symbols that stand for learning-rate weights."""
         known = {*self.hyperparameters, *(dim.name for dim in self.program.dims)}
@@ -160,6 +202,13 @@ class KernelRecursion:
         Raises KernelError where what a repeat carries has positions.
         """
         return block_maps(self.formula)
+
+    def closed_forms(self) -> tuple[ClosedForm, ...]:
+        """What the repeats carry as closed forms in the number of copies, where the recursion is affine.
+
+        Raises KernelError where what a repeat carries has positions.
+        """
+        return closed_forms(self.formula)
 
     def contributions(self, x: Any, x2: Any = None, *, digits: int | None = 15, **values: Any) -> dict[str, Any]:
         """The part of the NTK that every trained parameter makes, by its name; they sum to the NTK.
@@ -239,3 +288,9 @@ def kernel_recursion(
         unrolled=unrolled,
         rates=tuple(sorted(rates.items())),
     )
+
+
+renderers: dict[str, Callable[..., Any]] = {}
+"""The forms of a recursion, filled by ntksym.kernels.rendering and ntksym.kernels.serial."""
+readers: dict[str, Callable[[Any], KernelRecursion]] = {}
+"""What reads a recursion back from a form."""
