@@ -42,17 +42,17 @@ def _size(size: Size) -> Any:
     return [str(size.coefficient), {dim.name: str(power) for dim, power in size.powers}]
 
 
-def _axes(axes: tuple[Axis, ...]) -> list[Any]:
+def axes_to_json(axes: tuple[Axis, ...]) -> list[Any]:
     return [[axis.name, _size(axis.size)] for axis in axes]
 
 
 def _type(type: Type | MatrixType) -> dict[str, Any]:
     if isinstance(type, MatrixType):
-        return {"rows": _size(type.rows), "cols": _size(type.cols), "positions": _axes(type.positions)}
-    return {"coord": _size(type.coord), "positions": _axes(type.positions), "kind": type.kind}
+        return {"rows": _size(type.rows), "cols": _size(type.cols), "positions": axes_to_json(type.positions)}
+    return {"coord": _size(type.coord), "positions": axes_to_json(type.positions), "kind": type.kind}
 
 
-def _attr(value: Any) -> Any:
+def attr_to_json(value: Any) -> Any:
     """Constants with their kind where JSON has none of its own."""
     if isinstance(value, Size):
         return {"size": _size(value)}
@@ -61,7 +61,7 @@ def _attr(value: Any) -> Any:
     if isinstance(value, Activation):
         return {"map": str(value.expr), "symbols": list(value.symbols)}
     if isinstance(value, tuple):
-        return [_attr(item) for item in value]
+        return [attr_to_json(item) for item in value]
     return value
 
 
@@ -82,13 +82,13 @@ def _node(node: Node) -> dict[str, Any]:
         "type": _type(node.type),
     }
     if node.attrs:
-        out["attrs"] = {key: _attr(value) for key, value in node.attrs}
+        out["attrs"] = {key: attr_to_json(value) for key, value in node.attrs}
     if node.block:
         out["block"] = _block(node.block)
     return out
 
 
-class _Reader:
+class Reader:
     """Reads one program; a value must be defined before it is used, so definitions cannot be cyclic."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
@@ -189,7 +189,7 @@ def program_from_json(data: Mapping[str, Any]) -> Program:
         found = data.get("schema") if isinstance(data, Mapping) else type(data).__name__
         raise ProgramError(f'this is not a program: its schema is {found!r}, expected "{SCHEMA}"')
     try:
-        return Program(data["name"], _Reader(data).block(data["block"], set()))
+        return Program(data["name"], Reader(data).block(data["block"], set()))
     except ExpressionError as error:
         raise ProgramError(f"the program's JSON is malformed: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
