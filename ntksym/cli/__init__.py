@@ -17,6 +17,7 @@ from typer.main import get_command
 from ntksym._lazy import lazy
 from ntksym.cli.coordcheck import coordcheck_command
 from ntksym.cli.drift import drift_command
+from ntksym.cli.kernel import kernel_command
 from ntksym.cli.output import Answer, abandon_output, complain, deliver
 from ntksym.cli.scaling import scaling_command
 from ntksym.cli.validate import validate_command
@@ -32,6 +33,7 @@ UsageProblem = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
 app = typer.Typer(name=NAME, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command("scaling")(scaling_command)
+app.command("kernel")(kernel_command)
 app.command("coordcheck")(coordcheck_command)
 app.command("validate")(validate_command)
 app.command("drift")(drift_command)
