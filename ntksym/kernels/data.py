@@ -36,7 +36,7 @@ def read_inputs(program: Program, given: Any, what: str = "the inputs") -> dict[
         raise KernelError(f"{program.name} has the inputs {', '.join(names)}, but got {', '.join(map(str, arrays))}")
     out = {}
     for node in program.inputs:
-        array = np.asarray(arrays[node.name])
+        array = _numbers(arrays[node.name], f"{what}: {node.name}")
         rank = _rank(node)
         if array.ndim not in (rank, rank + 1):
             raise KernelError(
@@ -48,6 +48,18 @@ def read_inputs(program: Program, given: Any, what: str = "the inputs") -> dict[
         if len(array) not in (1, count):
             raise KernelError(f"{what}: {name} holds {len(array)} inputs, another one {count}")
     return {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in out.items()}
+
+
+def _numbers(given: Any, what: str) -> Array:
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise KernelError(f"{what} is not an array: its rows differ in length") from error
+    if array.dtype != object and not np.issubdtype(array.dtype, np.number):
+        raise KernelError(f"{what} holds {array.dtype}, not numbers")
+    if array.dtype != object and not np.isfinite(array).all():
+        raise KernelError(f"{what} holds numbers that are not finite")
+    return array
 
 
 def _rank(node: Node) -> int:

@@ -1,0 +1,60 @@
+"""Kernel recursions against the stored references: plain recursions of other hands, and neural-tangents."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ntksym as ns
+from tests.kernels.references import Reference, references
+
+SLOW = ("glu", "gru", "lstm", "transformer")
+QUADRATURE = ("tanh", "sigmoid", "silu", "softplus", "mish")
+
+
+def marks(reference: Reference) -> Any:
+    """What takes more than a second or two runs with -m long: quadratures, deep networks, images."""
+    phi = str(reference.settings.get("phi", reference.settings.get("outer", "")))
+    deep = reference.settings.get("depth", 0) > 3
+    slow = reference.net in SLOW or phi.startswith(QUADRATURE) or deep or reference.net == "cnn"
+    return pytest.param(reference, id=reference.name, marks=pytest.mark.long if slow else ())
+
+
+@cache
+def _recursion(digest: str, program: ns.Program, T: int) -> Any:
+    return ns.kernel_recursion(program, sizes={"T": T} if T else None)
+
+
+def kernels(reference: Reference) -> Any:
+    T = reference.sizes.get("T", 0)
+    recursion = _recursion(reference.program.digest, reference.program, T)
+    sizes = {k: v for k, v in reference.sizes.items() if k != "T"}
+    return recursion.evaluate(reference.inputs, digits=16, **reference.sigmas, **sizes)
+
+
+@pytest.mark.parametrize("reference", [marks(r) for r in references("plain")])
+def test_plain_recursions_agree(reference: Reference) -> None:
+    """To 1e-12 with closed forms (measured: below 1e-13 everywhere), and to the stated error of a quadrature."""
+    found = kernels(reference)
+    allowed = 1e-12 + 3 * reference.error
+    assert reference.apart(found.nngp.astype(float), reference.nngp).max() < allowed
+    assert reference.apart(found.ntk.astype(float), reference.ntk).max() < allowed
+
+
+def away_from_parallel(reference: Reference) -> np.ndarray:
+    size = np.sqrt(np.outer(np.diag(reference.nngp), np.diag(reference.nngp)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(reference.nngp / size) < 0.999
+
+
+@pytest.mark.parametrize("reference", [marks(r) for r in references("neural_tangents")])
+def test_neural_tangents_agrees(reference: Reference) -> None:
+    """To 1e-12 where it gives a number; its own arccosines lose half of their digits near parallel inputs."""
+    found = kernels(reference)
+    apart = away_from_parallel(reference)
+    for ours, theirs in ((found.nngp, reference.nngp), (found.ntk, reference.ntk)):
+        gap = reference.apart(ours.astype(float), theirs)
+        known = np.isfinite(theirs)
+        assert gap[known & apart].max(initial=0) < 1e-12
+        assert gap[known & ~apart].max(initial=0) < 1e-6
