@@ -22,6 +22,7 @@ from ntksym.language.program import Node
 from ntksym.records.formula import (
     SAME,
     Algebra,
+    Differential,
     Expected,
     Gram,
     Line,
@@ -128,6 +129,8 @@ class ForEach:
 
 Item = Step | Gaussians | ForEach
 
+_WRITTEN = (Algebra, Expected, Gram, Loop, Pointwise, Stacked)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -141,7 +144,11 @@ class Page:
 
 
 def page(recursion: KernelRecursion) -> Page:
-    """The steps of a recursion."""
+    """The steps of a recursion. Raises KernelError for kinds of lines that have no notation."""
+    for line in walk(recursion.formula.lines):
+        if not isinstance(line, _WRITTEN) and not is_positional(line):
+            what = "derivatives of expectations" if isinstance(line, Differential) else type(line).__name__
+            raise KernelError(f"{line.name}: there is no notation for {what} yet; evaluate() and to_json() know them")
     return _Writer(recursion).page()
 
 
@@ -207,9 +214,7 @@ class _Writer:
         elif isinstance(line, Pointwise):
             right = self.pointwise(line, place)
         else:
-            if not is_positional(line):
-                kind = type(line).__name__
-                raise KernelError(f"there is no notation for lines of the kind {kind}: add it in {__name__}")
+            assert is_positional(line)
             found = self.positions.written(line.name, place)
             right = Sum(tuple(found.sums), found.product)
         note = {"nngp": "NNGP kernel", "ntk": "neural tangent kernel"}.get(line.name, "")

@@ -153,3 +153,9 @@ def test_sources_follow_from_the_lines():
     for entry in recursion("cnn").bibtex().strip().split("\n\n"):
         assert entry.count("{") == entry.count("}")
         assert {"author", "title", "year"} <= set(re.findall(r"^  (\w+)", entry, re.MULTILINE))
+
+
+def test_a_derivative_has_no_page_and_says_so():
+    found = recursion("mlp").derivative("sigma_w")
+    with pytest.raises(KernelError, match="no notation for derivatives of expectations"):
+        found.to_text()

@@ -39,6 +39,11 @@ def test_numbers_of_what_was_read_back():
     assert (first.ntk == second.ntk).all()
 
 
+def test_a_derivative_reads_back():
+    found = recursion("mlp").derivative("sigma_w")
+    assert KernelRecursion.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
 @pytest.mark.parametrize(
     "text",
     [
