@@ -126,23 +126,33 @@ def assembled(lines: dict[str, Line], loops: Iterable[Loop], outputs: Iterable[s
         around = owner(line.name)
         return bodies[max(around, key=lambda name: depth[name])] if around else top
 
-    def place(name: str, level: int) -> None:
-        if name not in made or made[name].name in done or name in inside:
-            return
-        line = made[name]
-        done.add(line.name)
-        if not isinstance(line, Loop):
-            for read in sorted(reads(line)):
-                place(read, level)
-            home(line).append(line)
-            return
-        depth[line.name] = level + 1
-        for read in sorted(reads(line)):
-            place(read, level + 1)
-        where = home(line)
-        finished = Loop(line.name, line.layout, line.meaning, line.times, line.states, tuple(bodies[line.name]))
-        where.append(finished)
+    def is_placed(name: str) -> bool:
+        return name not in made or made[name].name in done or name in inside
 
+    def place(name: str, level: int) -> None:
+        stack, opened = [name], set()  # not by recursion: a thousand layers are that many lines deep
+        while stack:
+            name = stack[-1]
+            if is_placed(name):
+                stack.pop()
+            elif isinstance(line := made[name], Loop):
+                place_loop(line, level)
+            elif name in opened:
+                done.add(name)
+                home(line).append(line)
+            else:
+                opened.add(name)
+                stack += sorted(reads(line), reverse=True)
+
+    def place_loop(loop: Loop, level: int) -> None:
+        done.add(loop.name)
+        depth[loop.name] = level + 1
+        for read in sorted(reads(loop)):
+            place(read, level + 1)
+        home(loop).append(Loop(loop.name, loop.layout, loop.meaning, loop.times, loop.states, tuple(bodies[loop.name])))
+
+    for name in lines:
+        owner(name)  # in the order in which they were made, each reads what is known
     for name in outputs:
         place(name, 0)
     return tuple(top)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ntksym._lazy import lazy
@@ -53,9 +54,11 @@ def derived(
         )
     _check_transposes(program)
     out = graph.at(program.block.outputs[0], ())
-    wanted = {"nngp": moments.second(out, out)}
     if ntk:
         _check_readout(moments, out)
+    _in_order(moments, tangents, ntk)
+    wanted = {"nngp": moments.second(out, out)}
+    if ntk:
         wanted["ntk"] = tangents.tangent(out, out)
     meanings = {"nngp": "covariance of the outputs", "ntk": "tangent kernel of the outputs"}
     layout = moments.layout(out, out)
@@ -66,6 +69,18 @@ def derived(
     for name, expression in wanted.items():
         lines[name] = Algebra(name, layout, meanings[name], expression=sympy.expand_mul(expression))
     return Formula(assembled(lines, loops, wanted)), graph.unrolled
+
+
+def _in_order(moments: Moments, tangents: Tangents, ntk: bool) -> None:
+    """Kernels of weight layers in the order of the program, so that no derivation calls another a thousand deep."""
+    graph = moments.graph
+    for node in graph.program.block.nodes:
+        value = graph.at(node.id, ())
+        if node.op == "matmul" and moments.structure.is_gaussian(value):
+            with suppress(KernelError):  # what is refused here is refused again by what needs it
+                moments.second(value, value)
+                if ntk:
+                    tangents.tangent(value, value)
 
 
 def rate_expressions(program: Program, rates: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,17 +15,17 @@ def relu() -> BlockMap:
     return kernel_recursion(zoo.load("mlp")(depth=3)).blocks["layer"]
 
 
-POINT = {"K1|11": 1.5, "K1|22": 0.75, "sigma_w": 1.25, "sigma_b": 0.5}
+POINT = {"K2|11": 1.5, "K2|22": 0.75, "sigma_w": 1.25, "sigma_b": 0.5}
 
 
 def test_relu_by_hand() -> None:
     """q' = sigma_w^2 q / 2 + sigma_b^2, and the slope of the correlation map at 1 is sigma_w^2 q / (2 q')."""
     q, c = relu().q_map, relu().c_map
-    assert [s.name for s in q.state] == ["K1|11"]
-    (found,) = q.evaluate({"K1|11": 2, "sigma_w": 1.5, "sigma_b": 0.5}).values()
+    assert [s.name for s in q.state] == ["K2|11"]
+    (found,) = q.evaluate({"K2|11": 2, "sigma_w": 1.5, "sigma_b": 0.5}).values()
     assert found == 2.5
-    slope = c.derivative("cK1", {"K1|11": 2, "K1|22": 2, "cK1": 1, "sigma_w": 1.5, "sigma_b": 0.5})
-    (name,) = (s for s in c.state if s.name == "cK1")
+    slope = c.derivative("cK2", {"K2|11": 2, "K2|22": 2, "cK2": 1, "sigma_w": 1.5, "sigma_b": 0.5})
+    (name,) = (s for s in c.state if s.name == "cK2")
     assert abs(slope[name] - mpmath.mpf(9) / 10) < 1e-15
     answers = [definition.answer.strategy for definition in c.definitions if definition.answer]
     assert answers == ["rank-one"] * len(answers)
@@ -47,7 +47,7 @@ def test_iterated_it_is_the_recursion() -> None:
             state = block.evaluate({**state, **values})
         found = {s.name: value for s, value in state.items()}
     expected = rec.evaluate(x, digits=25, **values)
-    for letter, matrix in (("K1", expected.nngp), ("T1", expected.ntk)):
+    for letter, matrix in (("K2", expected.nngp), ("T1", expected.ntk)):
         for (i, j), side in {(0, 0): "11", (0, 1): "12", (1, 1): "22"}.items():
             assert abs(found[f"{letter}|{side}"] - matrix[i, j]) < 1e-24 * abs(matrix[i, j])
 
@@ -62,7 +62,7 @@ def test_jacobian_is_a_limit_of_differences(phi: str) -> None:
     """Without a closed form only the map of one input: two dimensions of quadrature take long."""
     block = kernel_recursion(zoo.load("mlp")(depth=3, phi=ns.activation(phi))).blocks["layer"]
     block = block.q_map if phi == "tanh" else block.two_inputs
-    point = {**POINT, "K1|12": -0.5}
+    point = {**POINT, "K2|12": -0.5}
     known = {s.name for s in (*block.state, *block.parameters)}
     point = {name: value for name, value in point.items() if name in known}
     jacobian = block.jacobian(point, digits=20)
@@ -79,6 +79,6 @@ def test_jacobian_is_a_limit_of_differences(phi: str) -> None:
 
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(KernelError, match="a number is needed for"):
-        relu().q_map.evaluate({"K1|11": 1})
-    with pytest.raises(KernelError, match="layer has no sigma_x; it has: K1"):
+        relu().q_map.evaluate({"K2|11": 1})
+    with pytest.raises(KernelError, match="layer has no sigma_x; it has: K2"):
         relu().evaluate({"sigma_x": 1})

@@ -39,7 +39,7 @@ def test_perceptrons(phi: str, sigma_w: float, sigma_b: float, sides: list[str])
         values = {"sigma_w": sigma_w, "sigma_b": sigma_b}
         expected = rec.evaluate(X, **values)
         forms = {form.symbol.name: form for form in rec.closed_forms()}
-        assert set(forms) == {f"{letter}1|{side}" for letter in "KT" for side in sides}
+        assert set(forms) == {f"{name}|{side}" for name in ("K2", "T1") for side in sides}
         for name, form in forms.items():
             matrix = expected.nngp if name.startswith("K") else expected.ntk
             found = number(form, depth, X @ X.T / 4, **values)
@@ -52,7 +52,7 @@ def test_residual_relu(L: int) -> None:
     rec = kernel_recursion(zoo.load("resnet")(bias=False))
     forms = {form.symbol.name: form for form in rec.closed_forms()}
     expected = rec.evaluate(X, L=L, sigma_w=1.5)
-    K, T = (number(forms[name], L, X @ X.T / 4, L=L, sigma_w=1.5) for name in ("K1|11", "T1|11"))
+    K, T = (number(forms[name], L, X @ X.T / 4, L=L, sigma_w=1.5) for name in ("K2|11", "T1|11"))
     assert pytest.approx(2.25 * (X[0] @ X[0] / 4) * (1 + 1.125 / L) ** L, rel=1e-13) == K
     assert pytest.approx(float(expected.nngp[0, 0]), rel=1e-13) == 2.25 * K / 2
     assert pytest.approx(float(expected.ntk[0, 0]), rel=1e-13) == 2.25 * (K + T) / 2
