@@ -38,7 +38,7 @@ _GRIDS = {
     1: Grid(8.5, 32, 2, 1 << 14, 1e-13),
     2: Grid(8.5, 32, 1.5, 1024, 1e-13),
     3: Grid(8.0, 24, 4 / 3, 128, 1e-10),
-    4: Grid(7.5, 24, 4 / 3, 60, 1e-8),
+    4: Grid(7.5, 24, 4 / 3, 60, 1e-6),
 }
 # beyond this part of a grid's reach nothing should be left; what is left counts as error
 _EDGE = 0.94
