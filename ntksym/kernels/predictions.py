@@ -35,7 +35,9 @@ def limits(recursion: KernelRecursion, experiment: Experiment) -> Iterator[Predi
     Raises KernelError where a further large dimension is held at a finite size.
     """
     _check_dimensions(recursion, experiment)
-    found = recursion.evaluate(experiment.inputs, digits=None, **experiment.sizes, **experiment.sigmas)
+    # the width itself is part of the standard parameterization's NTK only, which is not predicted
+    sizes = experiment.at(experiment.widths[0])
+    found = recursion.evaluate(experiment.inputs, digits=None, **sizes, **experiment.sigmas)
     wanted = {"nngp": found.nngp}
     if found.ntk is not None and recursion.parameterization == "ntk" and not recursion.rates:
         wanted["ntk"] = found.ntk
