@@ -117,14 +117,14 @@ class Expectations:
     def _free(
         self, left: Coordinate, right: Coordinate, value: Value, v: Value, w: Value, letter: str, from_one: bool
     ) -> Any:
-        support = self.rules.structure.support(value)
-        if not support:
+        draws = self.rules.structure.draws(value)
+        if not draws:
             raise self.rules.structure.refusal(
                 value, "takes a function of data and random values together, coordinate by coordinate"
             )
         parts = []
         for coordinate in (left, right):
-            mine = [k for k in coordinate.used if self.rules.structure.support(coordinate.variables[k]) & support]
+            mine = [k for k in coordinate.used if self.rules.structure.draws(coordinate.variables[k]) & draws]
             rest = [k for k in coordinate.used if k not in mine]
             if len(mine) > 1 or any(k in coordinate.derivative(k).used for k in mine):
                 self._not_closed(coordinate, value)

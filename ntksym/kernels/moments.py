@@ -120,7 +120,7 @@ class Moments:
             return sum((c * self.second(x, w) for c, x in a.terms), sympy.S.Zero)
         if isinstance(b, Combination):
             return sum((at(c, "22") * self.second(v, x) for c, x in b.terms), sympy.S.Zero)
-        if not self.structure.support(v) & self.structure.support(w) and not (self._has_data(v) and self._has_data(w)):
+        if not self.structure.draws(v) & self.structure.draws(w) and not (self._has_data(v) and self._has_data(w)):
             return self._independent(v, w)
         moved = self.positions.of(v, w, a, b, tangent=False)
         if moved is not None:
@@ -150,11 +150,11 @@ class Moments:
         """E[v1 v2 ... w1' w2' ...] where it is a product of moments of values and pairs of them, else None."""
         if len(left) == len(right) == 1:
             return None
-        support = self.structure.support
+        draws = self.structure.draws
         groups: list[tuple[frozenset[Any], list[Value], list[Value]]] = []
         for side, values in enumerate((left, right)):
             for value in values:
-                mine = support(value)
+                mine = draws(value)
                 first: list[Value] = []
                 second: list[Value] = []
                 rest = []
@@ -216,7 +216,7 @@ class Moments:
         assert a.argument is not None
         value = self.structure.resolve(a.argument)
         size = self.graph.node(a.argument).type.coord  # type: ignore[union-attr]
-        if not (is_large(size) or not self.structure.support(value)):
+        if not (is_large(size) or not self.structure.draws(value)):
             raise self.structure.refusal(
                 value,
                 f"has {size} coordinates, a number that stays finite: their kernel stays random at infinite width; "

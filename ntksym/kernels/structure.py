@@ -60,6 +60,7 @@ class Structure:
         self.assumed_gaussian: dict[tuple[At, int], bool] = {}
         self.view: Callable[[Value], View] = cache(self._view)
         self.support: Callable[[Value], frozenset[Any]] = cache(self._support)
+        self.draws: Callable[[Value], frozenset[Any]] = cache(self._draws)
         self.is_data: Callable[[At], bool] = cache(self._is_data)
         self.is_numeric: Callable[[At], bool] = cache(self._is_numeric)
         self.resolve: Callable[[Value], Value] = cache(self._resolve)
@@ -259,8 +260,13 @@ class Structure:
         inputs = self.graph.inputs(value)
         return all(self.is_numeric(x) or self.is_data(x) for x in inputs) and any(self.is_numeric(x) for x in inputs)
 
+    def _draws(self, value: Value) -> frozenset[Any]:
+        """What of its support is random: values without a common draw are independent."""
+        fixed = {x for x in self.support(value) if isinstance(x, At) and self.graph.node(x).attr("init") == "constant"}
+        return self.support(value) - fixed
+
     def _support(self, value: Value) -> frozenset[Any]:
-        """The draws that a coordinate of the value depends on, other than through averages."""
+        """The parameters and masks that a coordinate of the value depends on, other than through averages."""
         value = self.resolve(value)
         if isinstance(value, Constant):
             return frozenset()
