@@ -239,8 +239,9 @@ def _packed(parts: list[str], width: float, between: str = "") -> list[str]:
 def _wrapped(opening: str, rows: list[str], closing: str) -> list[str]:
     """Rows between brackets, whose size cannot follow from the rows where there are several."""
     if len(rows) > 1:
-        opening = opening.replace(r"\left", r"\Bigl")
-        closing = closing.replace(r"\right", r"\Bigr")
+        # the bracket that is opened, none of those before it
+        opening = re.sub(r"\\left(.)$", r"\\Bigl\1", opening)
+        closing = re.sub(r"^\\right", r"\\Bigr", closing)
     rows = [*rows]
     rows[0], rows[-1] = f"{opening}{rows[0]}" if len(rows) > 1 else rows[0], rows[-1]
     return [*rows[:-1], f"{rows[-1]} {closing}"] if len(rows) > 1 else [f"{opening}{rows[0]}{closing}"]

@@ -124,6 +124,15 @@ def test_a_long_product_of_sums_is_broken_with_its_brackets():
     assert r"\times 1 -" not in latex
 
 
+def test_brackets_before_a_broken_sum_keep_their_other_half():
+    """Of a fraction in front of a sum that runs over several rows: each row closes the brackets that it opens."""
+    phi = ns.activation("(z + z**3)*exp(-z**2/2)")
+    page = ns.kernel_recursion(ns.zoo.load("mlp")(phi=phi, depth=1)).to_latex()
+    assert page.count(r"\Bigl") == page.count(r"\Bigr") > 0
+    for row in page.splitlines():
+        assert row.count(r"\left") == row.count(r"\right"), row
+
+
 def test_symbols_of_ones_own():
     latex = recursion("mlp").to_latex(symbols={"sigma_w": r"\sigma_W", "K": r"\Sigma", "d_in": "D"})
     assert r"\Sigma^{(\ell + 1)}(x, x') = \sigma_W^{2} E" in latex
