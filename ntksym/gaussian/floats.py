@@ -40,6 +40,8 @@ _GRIDS = {
     3: Grid(8.0, 24, 4 / 3, 128, 1e-10),
     4: Grid(7.5, 24, 4 / 3, 60, 1e-6),
 }
+# a grid in many directions whose error may be larger than this is held against samples
+_POOR = 1e-5
 # beyond this part of a grid's reach nothing should be left; what is left counts as error
 _EDGE = 0.94
 _ORDERS = (14, 20)
@@ -67,10 +69,22 @@ def expectations(factors: tuple[Expr, ...], covariance: Any, mean: Any) -> Estim
     directions = A[:, :, A.any(axis=(0, 1))]
     breaks = [breaks_of(factor) for factor in factors]
     if not any(map(has_kinks, factors)) and directions.shape[2] <= len(_GRIDS):
-        return Estimates(*grid(factors, directions, mean), "quadrature")
+        found = Estimates(*grid(factors, directions, mean), "quadrature")
+        return found if directions.shape[2] <= 2 else _or_sampled(found, factors, directions, mean)
     if n <= 2 and all(len(symbols(factor)) <= 1 for factor in factors) and None not in breaks:
         return Estimates(*panels(factors, A, mean, [b for b in breaks if b is not None]), "quadrature")
     return Estimates(*sampled(factors, directions, mean), "sampled")
+
+
+def _or_sampled(found: Estimates, factors: tuple[Expr, ...], A: Any, mean: Any) -> Estimates:
+    """Samples wherever a grid in many directions is too coarse for a sharp function, if they do better."""
+    poor = np.nonzero(found.bound > _POOR)[0]
+    value, bound, nodes = sampled(factors, A[poor], mean[poor])
+    better = bound < found.bound[poor]
+    if not better.any():
+        return found
+    found.value[poor[better]], found.bound[poor[better]] = value[better], bound[better]
+    return Estimates(found.value, found.bound, nodes, "sampled")
 
 
 def roots(covariance: Any) -> Any:

@@ -5,7 +5,7 @@ import pytest
 import sympy
 
 from ntksym.gaussian import GaussianError, dual, dual_derivative, evaluate, evaluate_many, expect
-from ntksym.gaussian.floats import roots
+from ntksym.gaussian.floats import expectations, roots
 from ntksym.gaussian.sampled import MOST_VARIABLES, sampled
 from ntksym.gaussian.special import bivariate_normal, bivariate_normal_array
 from ntksym.language.activations import activations
@@ -114,3 +114,15 @@ def test_bivariate_normal_in_arrays() -> None:
     )
     expected = [float(bivariate_normal(*x)) for x in zip(h, k, rho, strict=True)]
     assert bivariate_normal_array(h, k, rho) == pytest.approx(expected, abs=2e-15)
+
+
+def test_a_grid_too_coarse_gives_way_to_samples() -> None:
+    """With independent v: E[cos(u + tanh v) cos(u' + tanh v')] = E[cos u cos u'] E[cos tanh v]^2."""
+    K = np.diag([16.0, 1.0, 16.0, 1.0])[None]
+    K[:, 1, 3] = K[:, 3, 1] = 0.5
+    factors = tuple(parse(f"cos(z{i + 1} + tanh(z{i}))", (f"z{i}", f"z{i + 1}")) for i in (1, 3))
+    found = expectations(factors, K, np.zeros((1, 4)))
+    of_tanh = evaluate_many(expect(["cos(tanh(z))"], [[16]]), {}).value
+    of_u = evaluate_many(dual("cos"), {"p": 1.0, "q": 1.0, "r": 0.5}).value
+    assert found.kind == "sampled"
+    assert abs(found.value[0] - of_u * of_tanh**2) < found.bound[0] < 1e-3
