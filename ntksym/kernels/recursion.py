@@ -18,6 +18,7 @@ from ntksym.kernels.derivatives import derivative_of, linear_parts, marked, symb
 from ntksym.kernels.derive import derived, rate_expressions
 from ntksym.kernels.evaluate import Evaluation, Pairs
 from ntksym.kernels.predictions import limits
+from ntksym.kernels.sphere import SphereKernel, on_sphere
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number, dim_value
 from ntksym.language.program import Program
@@ -202,6 +203,14 @@ class KernelRecursion:
         Raises KernelError where what a repeat carries has positions.
         """
         return block_maps(self.formula)
+
+    def on_sphere(self, **values: Any) -> SphereKernel:
+        """NNGP and NTK as functions of the cosine c, for inputs of one norm, x.x/d = q.
+
+        ``values`` are exact numbers or floats for q, hyperparameters and numbers of copies (``L=10``); what is left
+        out stays a symbol. Raises KernelError for programs with positions, and where a number of copies is missing.
+        """
+        return on_sphere(self.formula, values)
 
     def closed_forms(self) -> tuple[ClosedForm, ...]:
         """What the repeats carry as closed forms in the number of copies, where the recursion is affine.
