@@ -7,10 +7,12 @@ import subprocess
 import numpy as np
 import pytest
 
+import ntksym as ns
 from ntksym import zoo
 from ntksym.errors import KernelError
 from ntksym.kernels import kernel_recursion
 from ntksym.kernels.rendering_tex import WIDTH, tex_width
+from ntksym.language.activations import activation
 from tests.kernels.recursions import REFUSED, recursion
 
 NAMES = [name for name in zoo.names if name not in REFUSED]
@@ -126,8 +128,8 @@ def test_a_long_product_of_sums_is_broken_with_its_brackets():
 
 def test_brackets_before_a_broken_sum_keep_their_other_half():
     """Of a fraction in front of a sum that runs over several rows: each row closes the brackets that it opens."""
-    phi = ns.activation("(z + z**3)*exp(-z**2/2)")
-    page = ns.kernel_recursion(ns.zoo.load("mlp")(phi=phi, depth=1)).to_latex()
+    phi = activation("(z + z**3)*exp(-z**2/2)")
+    page = kernel_recursion(zoo.load("mlp")(phi=phi, depth=1)).to_latex()
     assert page.count(r"\Bigl") == page.count(r"\Bigr") > 0
     for row in page.splitlines():
         assert row.count(r"\left") == row.count(r"\right"), row
