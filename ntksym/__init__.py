@@ -28,6 +28,7 @@ _LATER = {
     "equivalent": "ntksym.scaling",
     "four_point": "ntksym.sampling",
     "kernel": "ntksym.sampling",
+    "kernel_recursion": "ntksym.kernels",
     "moments": "ntksym.sampling",
     "mu_transfer": "ntksym.validation.transfer",
     "network": "ntksym.sampling",
@@ -35,9 +36,9 @@ _LATER = {
     "predict_drifts": "ntksym.scaling.drifts",
     "predict_slopes": "ntksym.scaling",
     "scaling_table": "ntksym.scaling",
-    "validate": "ntksym.validation",
     "tangent_kernel": "ntksym.sampling",
     "train": "ntksym.sampling",
+    "validate": "ntksym.validation",
 }
 """Public names of the analyses, loaded when first used."""
 

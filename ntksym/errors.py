@@ -18,7 +18,7 @@ class ScalingError(NtksymError):
 
 
 class KernelError(NtksymError):
-    """A program has no kernel in the limit, or none that can be derived: the message says which rule fails, and where."""
+    """A program has no kernel in the limit, or none that can be derived: the message says which rule fails, where."""
 
 
 class SamplingError(NtksymError):

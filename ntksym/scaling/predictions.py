@@ -60,15 +60,15 @@ def predictions(table: ScalingTable, experiment: Experiment) -> Iterator[Predict
     for row in slopes.values:
         if row.operation == "parameter":
             continue
-        for step, size in enumerate((row.init, *row.changes)):
+        for time, size in enumerate((row.init, *row.changes)):
             if not size.is_zero:
                 arguments = (
                     ("value", row.value),
-                    ("step", step),
+                    ("time", time),
                     ("steps", experiment.steps),
                     ("optimizer", optimizers),
                 )
-                said = f"{row.value}: size at the start" if step == 0 else f"{row.value}: change after step {step}"
+                said = f"{row.value}: size at the start" if time == 0 else f"{row.value}: change after step {time}"
                 slope = slope_of(size, experiment.dim)
                 yield Prediction(said, "training", arguments, slope, growth(), RESOLUTION, settings=settings)
 

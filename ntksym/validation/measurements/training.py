@@ -53,7 +53,7 @@ def _statistic(network: Network, requests: Sequence[Arguments]) -> MeanSquares:
 
 def _read(summary: Summary, arguments: Arguments) -> float:
     means: Any = summary.mean
-    return float(np.sqrt(means[arguments["value"]][arguments["step"]]))
+    return float(np.sqrt(means[arguments["value"]][arguments["time"]]))
 
 
 def _with_targets(network: Network, experiment: Experiment) -> tuple[Any, Any]:
@@ -73,7 +73,7 @@ TRAINING = register(
         _statistic,
         _read,
         inputs=_with_targets,
-        needs=("value", "step", "steps", "optimizer"),
+        needs=("value", "time", "steps", "optimizer"),
         apart=("optimizer", "steps"),
     )
 )
