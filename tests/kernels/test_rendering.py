@@ -7,7 +7,6 @@ import subprocess
 import numpy as np
 import pytest
 
-import ntksym as ns
 from ntksym import zoo
 from ntksym.errors import KernelError
 from ntksym.kernels import kernel_recursion
