@@ -17,7 +17,7 @@ def value(answer, point=POINT):
 
 @pytest.mark.parametrize("phi", ["relu", "erf", "gelu", "step", "sin", "abs"])
 def test_three_ways(phi: str) -> None:
-    """Differences of 1e-8 are wrong by less than 1e-13; where a step leaves two deltas Price's question is not asked."""
+    """Differences of 1e-8 are wrong by less than 1e-13. The second derivative of a step has no answer of its own."""
     answer = expect([phi, phi], [[P, R], [R, Q]])
     for name, terms in slopes(answer):
         found = sum(value(slope) * weight for weight, slope in terms)
