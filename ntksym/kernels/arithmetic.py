@@ -59,6 +59,9 @@ class Precise:
         return _function(expression, symbols, "mpmath")(*values)
 
     def alone(self, answer: Answer, values: dict[str, Any]) -> Any:
+        """One expectation near a singular covariance: numbers that differ by rounding only are made equal first."""
+        with mpmath.workdps(2 * self.digits):
+            values = {name: +value for name, value in values.items()}
         key = (answer, tuple(sorted(values.items())))
         if key not in self._known:
             found = evaluate(answer, values, self.digits)

@@ -98,7 +98,7 @@ class KernelRecursion:
         total = len(next(iter(inputs.values())))
         sizes, numbers = self._numbers(inputs, values)
         graph = Graph(self.program, sizes, self.unrolled)
-        with mpmath.workdps((digits or FLOAT_DIGITS) + 15):
+        with mpmath.workdps(2 * (digits or FLOAT_DIGITS) + 30):
             arithmetic = Double() if digits is None else Precise(digits + 5)
             hyperparameters = {name: arithmetic.array(_exact(value))[()] for name, value in numbers.items()}
             pairs = Pairs.of(total, None if second is None else count)

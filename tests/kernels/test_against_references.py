@@ -9,16 +9,23 @@ import pytest
 import ntksym as ns
 from tests.kernels.references import Reference, references
 
-SLOW = ("glu", "gru", "lstm", "transformer")
+SLOW = ("cnn", "glu", "gru", "lstm", "transformer", "nested", "activated_sum")
 QUADRATURE = ("tanh", "sigmoid", "silu", "softplus", "mish")
 
 
-def marks(reference: Reference) -> Any:
-    """What takes more than a second or two runs with -m long: quadratures, deep networks, images."""
-    phi = str(reference.settings.get("phi", reference.settings.get("outer", "")))
-    deep = reference.settings.get("depth", 0) > 3
-    slow = reference.net in SLOW or phi.startswith(QUADRATURE) or deep or reference.net == "cnn"
-    return pytest.param(reference, id=reference.name, marks=pytest.mark.long if slow else ())
+def cases(source: str) -> list[Any]:
+    """All references; the first of each network and activation that is quick stands in the default run."""
+    out, seen = [], set()
+    for reference in references(source):
+        phi = str(reference.settings.get("phi", reference.settings.get("outer", "")))
+        deep = reference.settings.get("depth", 0) > 3
+        slow = reference.net in SLOW or phi.startswith(QUADRATURE) or deep
+        key = (reference.net, phi)
+        marks = pytest.mark.long if slow or key in seen else ()
+        if not slow:
+            seen.add(key)
+        out.append(pytest.param(reference, id=reference.name, marks=marks))
+    return out
 
 
 @cache
@@ -33,7 +40,7 @@ def kernels(reference: Reference) -> Any:
     return recursion.evaluate(reference.inputs, digits=16, **reference.sigmas, **sizes)
 
 
-@pytest.mark.parametrize("reference", [marks(r) for r in references("plain")])
+@pytest.mark.parametrize("reference", cases("plain"))
 def test_plain_recursions_agree(reference: Reference) -> None:
     """To 1e-12 with closed forms (measured: below 1e-13 everywhere), and to the stated error of a quadrature."""
     found = kernels(reference)
@@ -48,7 +55,7 @@ def away_from_parallel(reference: Reference) -> np.ndarray:
         return np.abs(reference.nngp / size) < 0.999
 
 
-@pytest.mark.parametrize("reference", [marks(r) for r in references("neural_tangents")])
+@pytest.mark.parametrize("reference", cases("neural_tangents"))
 def test_neural_tangents_agrees(reference: Reference) -> None:
     """To 1e-12 where it gives a number; its own arccosines lose half of their digits near parallel inputs."""
     found = kernels(reference)
