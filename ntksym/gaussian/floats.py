@@ -6,7 +6,7 @@ Gauss-Legendre between these. More variables: randomised quasi-Monte Carlo (file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import pi, sqrt
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 
 from ntksym.gaussian.expectation import name_of
 from ntksym.gaussian.pieces import has_kinks, pieces, to_mpf
-from ntksym.gaussian.sampled import sampled
+from ntksym.gaussian.sampled import Integrand, integrand, sampled
 from ntksym.gaussian.terms import NotMine
 from ntksym.language.expressions import Expr, mul, numpy_function, symbols
 from ntksym.records.evidence import Kind
@@ -119,21 +119,25 @@ def breaks_of(factor: Expr) -> tuple[float, ...] | None:
 
 
 def grid(factors: tuple[Expr, ...], A: Any, mean: Any) -> tuple[Any, Any, int]:
-    """(values, estimated errors, points) of E[prod factors] at z = mean + A x, by the trapezoidal rule.
+    """(values, estimated errors, points) of E[prod factors] at z = mean + A x, by the trapezoidal rule."""
+    return gridded_means(integrand(factors, A.shape[1]), A, mean)
+
+
+def gridded_means(of: Integrand, A: Any, mean: Any) -> tuple[Any, Any, int]:
+    """(values, estimated errors, points) of the mean of an integrand at z = mean + A x, by the trapezoidal rule.
 
     ``A`` is rows by n by directions, up to four. The points are doubled until nothing changes, or there are too many.
     """
     size = A.shape[2]
-    function = numpy_function(mul(*factors), tuple(map(name_of, range(A.shape[1]))))
     if size == 0:
-        return np.broadcast_to(function(*mean.T), len(A)), np.zeros(len(A)), 1
+        return of(np.arange(len(A)), mean[:, :, None])[:, 0], np.zeros(len(A)), 1
     plan = _GRIDS[size]
     spread = np.linalg.norm(A, axis=2).sum(axis=1) if size <= 2 else np.linalg.norm(A, axis=2).max(axis=1)
     value, bound = np.zeros(len(A)), np.full(len(A), np.inf)
     todo, points, old, count = np.arange(len(A)), plan.first, None, 0
     while len(todo):
         reach = plan.reach + float(spread[todo].max())
-        new, mass, edge = _tensor(function, A[todo], mean[todo], reach, points)
+        new, mass, edge = _tensor(of, todo, A[todo], mean[todo], reach, points)
         count += points**size
         if old is not None:
             change = np.abs(new - old)
@@ -146,7 +150,7 @@ def grid(factors: tuple[Expr, ...], A: Any, mean: Any) -> tuple[Any, Any, int]:
     return value, bound, count
 
 
-def _tensor(function: Callable[..., Any], A: Any, mean: Any, reach: float, points: int) -> tuple[Any, Any, Any]:
+def _tensor(of: Integrand, rows: Any, A: Any, mean: Any, reach: float, points: int) -> tuple[Any, Any, Any]:
     """The means of f and of |f| over a grid, and what of |f| lies near its edge."""
     total, mass, edge = np.zeros((3, len(A)))
     weight = 0.0
@@ -157,7 +161,7 @@ def _tensor(function: Callable[..., Any], A: Any, mean: Any, reach: float, point
         for start in range(0, len(A), step):
             some = slice(start, start + step)
             z = mean[some, :, None] + A[some] @ x
-            f = np.broadcast_to(function(*np.moveaxis(z, 1, 0)), (len(z), len(w)))
+            f = of(rows[some], z)
             total[some] += f @ w
             mass[some] += np.abs(f) @ w
             edge[some] += np.abs(f) @ outside

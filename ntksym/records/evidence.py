@@ -33,8 +33,11 @@ class Evidence:
 
 
 def weakest(*parts: Evidence) -> Evidence:
-    """The evidence of what is made of these parts: the weakest of them, with the notes of all."""
+    """The evidence of what is made of these parts: the weakest of them, with the notes of all.
+
+    Of several that are equally weak, the one with the largest bound: a bound is that of a part, not of the whole.
+    """
     if not parts:
         return Evidence("exact")
-    found = max(parts, key=lambda part: _ORDER.index(part.kind))
+    found = max(parts, key=lambda part: (_ORDER.index(part.kind), -1.0 if part.bound is None else part.bound))
     return replace(found, note="; ".join(dict.fromkeys(part.note for part in parts if part.note)))
