@@ -115,6 +115,21 @@ def test_networks_show_the_kernels_and_not_wrong_ones() -> None:
         assert row.verdict == ("disagrees" if wrong else "agrees"), str(found)
 
 
+def test_weights_that_start_at_zero_count_as_unit_weights_over_the_root_of_the_fan_in() -> None:
+    """Their kernel has a limit then. No output yet, so the NNGP kernel is zero; a right kernel fails in 1 of 1000."""
+    pytest.importorskip("jax", reason='needs the extra "networks"')
+
+    @ns.program
+    def silent(x: ns.Vector(2)) -> ns.Value:
+        return ns.dense(ns.relu(ns.dense(x, n, name="hidden")), 1, name="readout", bias=False, init="zeros")
+
+    recursion = kernel_recursion(silent)
+    found = validate(recursion.program, recursion, widths=(32, 64), samples=256, inputs=X)
+    assert found.ok, str(found)
+    assert {row.prediction.expected for row in found.checks if row.prediction.quantity.startswith("nngp")} == {0.0}
+    assert all(row.prediction.expected > 0.05 for row in found.checks if row.prediction.quantity.startswith("ntk"))
+
+
 CASES: dict[str, tuple[dict[str, Any], dict[str, int], dict[str, int]]] = {
     "cnn": ({"depth": 2}, {}, {}),
     "dit": ({}, {"T": 3, "L": 2, "d_patch": 3, "d_cond": 3}, {}),

@@ -31,7 +31,10 @@ class Unit:
 
 
 def unit_settings(network: Network, experiment: Experiment, arguments: Arguments) -> Any:
-    """Every random parameter in the ntk parameterization; None for the standard one."""
+    """Every parameter in the ntk parameterization; None for the standard one.
+
+    One that starts at a constant has sigma = 1: weights that start at zero are 1/sqrt(fan-in) times weights that do.
+    """
     chosen = arguments.get("parameterization", "standard")
     if chosen not in ("ntk", "standard"):
         raise ValidationError(f"parameterization={chosen!r} is not known; write ntk or standard")
@@ -40,11 +43,10 @@ def unit_settings(network: Network, experiment: Experiment, arguments: Arguments
     out = {}
     for stored in network.parameters.values():
         node = stored.node
-        if node.attr("init") == "constant":
-            out[stored.name] = Unit(1.0, 0.0)
-            continue
-        sigma = experiment.sigmas.get(node.attr("sigma"), float(node.attr("value")))
-        out[stored.name] = Unit(sigma / float(network.numbers.number(network.program.fan_in(node))) ** 0.5, 1.0)
+        constant = node.attr("init") == "constant"
+        sigma = 1.0 if constant else experiment.sigmas.get(node.attr("sigma"), float(node.attr("value")))
+        fan_in = float(network.numbers.number(network.program.fan_in(node)))
+        out[stored.name] = Unit(sigma / fan_in**0.5, 0.0 if constant else 1.0)
     return out
 
 
