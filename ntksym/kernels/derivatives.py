@@ -19,6 +19,7 @@ from ntksym.records.formula import (
     Expected,
     Formula,
     Gram,
+    HeadAverage,
     Line,
     Loop,
     Moved,
@@ -196,6 +197,18 @@ def _linear(d: Differentiation, mark: str, line: Moved | Averaged | Shared) -> I
         yield replace(line, name=name, source=source, meaning=_words(d.by[mark], line.meaning))
 
 
+def _head_average(d: Differentiation, mark: str, line: HeadAverage) -> Iterator[Line]:
+    """Linear in the values and in the slopes; of the logits only what is fixed."""
+    mine = d._changing(mark)
+    changed = [part for part in ("values", "slopes") if getattr(line, part) in mine]
+    if mine & set(line.logits) or len(changed) > 1:
+        raise KernelError(f"{line.meaning}: derivatives of random attention weights by {d.by[mark]} are not derived")
+    for part in changed:
+        name, meaning = marked(mark, line.name), _words(d.by[mark], line.meaning)
+        changes: dict[str, Any] = {part: marked(mark, getattr(line, part))}
+        yield replace(line, name=name, meaning=meaning, **changes)
+
+
 def _stacked(d: Differentiation, mark: str, line: Stacked) -> Iterator[Line]:
     sources = tuple(d.change(mark, x) for x in line.sources)
     if any(x != 0 for x in sources):
@@ -227,6 +240,7 @@ _rules: dict[Any, Callable[..., Iterator[Line]]] = {
     Expected: _expected,
     Differential: _differential,
     Moved: _linear,
+    HeadAverage: _head_average,
     Averaged: _linear,
     Shared: _linear,
     Stacked: _stacked,

@@ -11,6 +11,7 @@ import numpy as np
 from ntksym._lazy import lazy
 from ntksym.errors import KernelError
 from ntksym.kernels.arithmetic import Arithmetic
+from ntksym.kernels.attended import head_average
 from ntksym.kernels.changes import changed
 from ntksym.kernels.data import DataValues
 from ntksym.kernels.labelled import Array, Labelled, moved
@@ -23,6 +24,7 @@ from ntksym.records.formula import (
     Expected,
     Formula,
     Gram,
+    HeadAverage,
     Layout,
     Line,
     Loop,
@@ -274,6 +276,13 @@ def _moved(e: Evaluation, line: Moved) -> Labelled:
     return Labelled(labels, found.arranged(labels))
 
 
+def _head_average(e: Evaluation, line: HeadAverage) -> Labelled:
+    first, second = e.pairs.alone[e.pairs.first], e.pairs.alone[e.pairs.second]
+    found, evidence = head_average(line, e.arrays, first, second)
+    e.numbers.evidence.append(evidence)
+    return Labelled(found.labels, e.numbers.array(found.data))
+
+
 def _averaged(e: Evaluation, line: Averaged) -> Labelled:
     found = e.arrays[line.source]
     found = found.reduced(tuple(x for x in found.labels if x[0] == "S"), mean=True)
@@ -370,6 +379,7 @@ _rules: dict[Any, Any] = {
     Expected: _expected,
     Differential: _differential,
     Moved: _moved,
+    HeadAverage: _head_average,
     Averaged: _averaged,
     Shared: _shared,
     Stacked: _stacked,

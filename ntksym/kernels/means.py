@@ -9,6 +9,7 @@ from ntksym.kernels.book import at
 from ntksym.kernels.rules import Rules
 from ntksym.kernels.values import Constant, Value
 from ntksym.kernels.views import (
+    Attended,
     Carried,
     Combination,
     Data,
@@ -117,6 +118,10 @@ class Means:
                 return self.mean(view.inner)
             case Merged(inner):
                 return self.mean(inner)
+            case Attended(_, inner):
+                if self.mean(inner) != 0:
+                    raise self.rules.structure.refusal(v, "mixes values whose mean is not zero with random weights")
+                return sympy.S.Zero
             case Rotated(inner):
                 if self.mean(inner) != 0:
                     raise self.rules.structure.refusal(v, "rotates values whose mean is not zero")

@@ -74,13 +74,17 @@ class Moments:
         shared = {a.name: a for x in (v, w) for a in self.structure.hidden(x)}
         return Layout(self.graph.axes(v), self.graph.axes(w), tuple(shared.values()))
 
-    def kernel(self, v: Value, w: Value, expression: Any = None, tangent: bool = False) -> Any:
+    def kernel(
+        self, v: Value, w: Value, expression: Any = None, tangent: bool = False, layout: Layout | None = None
+    ) -> Any:
         """A second moment (tangent kernel, or another expression for the two values) as a line of its own."""
         expression = self.pair(v, w, tangent) if expression is None else expression
         same = self.structure.resolve(v) == self.structure.resolve(w)
         meaning = "tangent kernel of " if tangent else "second moment of "
         meaning += self.named(v) + ("" if same else " and " + self.named(w))
-        return self.book.named(expression, "T" if tangent else "K" if same else "C", self.layout(v, w), meaning)
+        return self.book.named(
+            expression, "T" if tangent else "K" if same else "C", layout or self.layout(v, w), meaning
+        )
 
     def named(self, value: Value) -> str:
         """A value in words."""

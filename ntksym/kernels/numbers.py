@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from ntksym._lazy import lazy
+from ntksym.kernels.logits import growth
 from ntksym.kernels.rules import Rules
 from ntksym.kernels.structure import (
     is_large,
@@ -28,12 +29,6 @@ class Scaled:
     noise: Size | None = None
 
 
-def _growth(size: Size) -> int:
-    """1 where a size grows with the large dimensions, -1 where it vanishes, 0 where it does neither."""
-    powers = [power for dim, power in size.canonical.powers if dim.large]
-    return 1 if any(p > 0 for p in powers) else -1 if powers else 0
-
-
 class Numbers:
     """Numbers per position, as lines over one point."""
 
@@ -45,15 +40,15 @@ class Numbers:
         """The number as an expression over the first point."""
         found = self.scaled(value)
         structure = self.rules.structure
-        if found.noise is not None and _growth(found.noise) >= 0:
+        if found.noise is not None and growth(found.noise) >= 0:
             raise structure.refusal(
                 value,
                 "is a sum of random products that stays random at infinite width; scale it by one over its number of "
-                "coordinates, or take the limit of many heads by sampling",
+                "coordinates, or give it many heads (a large dimension) of many coordinates",
             )
-        if found.expression == 0 or _growth(found.size) < 0:
+        if found.expression == 0 or growth(found.size) < 0:
             return sympy.S.Zero
-        if _growth(found.size) > 0:
+        if growth(found.size) > 0:
             raise structure.refusal(value, f"grows like {found.size}; scale it by one over its number of coordinates")
         return size_expression(found.size) * found.expression
 
@@ -99,11 +94,11 @@ class Numbers:
             parts = [self.scaled(x) for x in inputs]
             sizes = [c * p.size for c, p in zip(node.attr("coefficients"), parts, strict=True)]
             noises = [c * p.noise for c, p in zip(node.attr("coefficients"), parts, strict=True) if p.noise is not None]
-            noise = max(noises, key=_growth, default=None)
+            noise = max(noises, key=growth, default=None)
             if len(parts) == 1:
                 return Scaled(sizes[0], parts[0].expression, noise)
             total = sum((size_expression(s) * p.expression for s, p in zip(sizes, parts, strict=True)), sympy.S.Zero)
-            return Scaled(max(sizes, key=_growth) / max(sizes, key=_growth), total, noise)
+            return Scaled(max(sizes, key=growth) / max(sizes, key=growth), total, noise)
         sources = tuple(self.name(x) for x in inputs)
         return Scaled(ONE, self._made(value, layout, node.op, node.attrs, sources))
 

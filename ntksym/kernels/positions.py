@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ntksym._lazy import lazy
+from ntksym.kernels.apart import apart, bare, depends
+from ntksym.kernels.attention import attended
 from ntksym.kernels.book import at
 from ntksym.kernels.rules import Rules
 from ntksym.kernels.values import Value
 from ntksym.kernels.views import (
+    Attended,
     Dropped,
     Merged,
     Moving,
@@ -18,7 +21,7 @@ from ntksym.kernels.views import (
     Steps,
     View,
 )
-from ntksym.records.formula import SAME, Averaged, Layout, Moved, Shared, Stacked, ref
+from ntksym.records.formula import SAME, Averaged, Layout, Moved, Shared, Stacked, names_in, ref
 
 sympy = lazy("sympy")
 
@@ -51,6 +54,8 @@ class Positions:
             return self._merged(v, w, a, b, tangent)
         if isinstance(a, Rotated) and isinstance(b, Rotated) and pair(a.inner, b.inner, tangent) == 0:
             return sympy.S.Zero
+        if isinstance(a, Attended) and isinstance(b, Attended):
+            return attended(self.rules, v, w, a, b, tangent)
         for view, value in ((a, v), (b, w)):
             if type(view) in _ALONE:
                 raise self.rules.structure.refusal(value, _ALONE[type(view)])
@@ -62,10 +67,12 @@ class Positions:
         inner = self.rules.pair(x, y, tangent)
         if inner == 0:
             return inner
-        source = self.rules.kernel(x, y, inner, tangent).name.partition("|")[0]
         op, attrs, weights = self.operation(view)
-        layout, key = self.rules.layout(v, w), (source, op, attrs, sides, weights)
-        return self.rules.book.add(
+        mark, rest = apart(self.rules.book, inner, self.rules.layout(x, y), self._touched(view, v))
+        heads = {name.partition(":")[2] for name in names_in(mark)}
+        source = self.rules.kernel(x, y, rest, tangent, bare(self.rules.layout(x, y), heads)).name.partition("|")[0]
+        layout, key = bare(self.rules.layout(v, w), heads), (source, op, attrs, sides, weights)
+        return mark * self.rules.book.add(
             source[0],
             key,
             layout,
@@ -78,6 +85,15 @@ class Positions:
             return "pick", (("axis", view.axis), ("index", view.index)), ""
         node = self.rules.graph.node(view.op)
         return node.op, node.attrs, "" if view.weights is None else self.rules.numbers.name(view.weights)
+
+    def _touched(self, view: Moving | PickedOne, moved: Value) -> set[str]:
+        """The axes of what is moved that an operation changes, removes or reads its weights along."""
+        graph = self.rules.graph
+        attrs = {"axis": view.axis} if isinstance(view, PickedOne) else dict(graph.node(view.op).attrs)
+        changed = {attrs.get("axis"), *attrs.get("axes", ())}
+        weights = graph.axes(view.weights) if isinstance(view, Moving) and view.weights is not None else ()
+        gone = {a.name for a in graph.axes(view.inner)} - {a.name for a in graph.axes(moved)}
+        return changed | gone | {axis.name for axis in weights}
 
     def _stacked(self, v: Value, w: Value, parts: list[Any], axis: str, side: str, tangent: bool) -> Any:
         if all(part == 0 for part in parts):
@@ -105,9 +121,16 @@ class Positions:
             return inner
         if [x.size.canonical for x in a.axes] != [x.size.canonical for x in b.axes]:
             raise self.rules.structure.refusal(v, "merges other positions than the value it meets")
-        source = self.rules.kernel(a.inner, b.inner, inner, tangent).name.partition("|")[0]
-        layout = self.rules.layout(v, w)
-        pairs = tuple((x.name, y.name) for x, y in zip(a.axes, b.axes, strict=True))
+        full = self.rules.layout(a.inner, b.inner)
+        joined = [(x.name, y.name) for x, y in zip(a.axes, b.axes, strict=True)]
+        kept = {axis.name for axis in full.left} - {x for x, y in joined if x == y}
+        mark, rest = apart(self.rules.book, inner, full, kept)
+        heads = {name.partition(":")[2] for name in names_in(mark)}
+        pairs = tuple(pair for pair in joined if pair[0] not in heads)
+        if not pairs:
+            return rest  # every position, and so every coordinate, is like every other
+        source = self.rules.kernel(a.inner, b.inner, rest, tangent, bare(full, heads)).name.partition("|")[0]
+        layout = bare(self.rules.layout(v, w), heads)
         return self.rules.book.add(
             source[0],
             (source, pairs),
@@ -129,9 +152,10 @@ class Positions:
     def average(self, v: Value, w: Value, expression: Any, tangent: bool = False) -> Any:
         """The mean over all coordinates, positions that were merged into them included."""
         full = self.rules.layout(v, w)
-        if expression == 0 or not full.shared:
+        alike = {axis.name for axis in full.shared if not depends(self.rules.book, expression, {axis.name})}
+        if len(alike) == len(full.shared):
             return expression
-        source = self.rules.kernel(v, w, expression, tangent).name.partition("|")[0]
+        source = self.rules.kernel(v, w, expression, tangent, bare(full, alike)).name.partition("|")[0]
         layout = Layout(full.left, full.right)
         return self.rules.book.add(
             source[0],
@@ -144,6 +168,7 @@ class Positions:
 _ALONE = {
     Split: "parts coordinates that another value keeps together",
     Merged: "meets a value without the positions that it merges",
+    Attended: "attends with random weights to values that are used beside it, for which no rule is known",
     Rotated: "rotates values that are correlated, for which no rule is known",
 }
 """Views that need their like on the other side, and what to say where it is not."""

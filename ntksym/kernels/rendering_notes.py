@@ -7,7 +7,7 @@ from typing import Any
 from ntksym._lazy import lazy
 from ntksym.kernels.recursion import KernelRecursion
 from ntksym.kernels.rendering_steps import Page
-from ntksym.records.formula import Expected
+from ntksym.records.formula import Expected, HeadAverage
 
 sympy = lazy("sympy")
 
@@ -78,7 +78,7 @@ def _evidence(found: Page) -> list[Note]:
     """How each expectation is known; everything else is algebra."""
     groups: dict[str, list[Any]] = {}
     for symbol, line in found.shown:
-        if isinstance(line, Expected):
+        if isinstance(line, Expected | HeadAverage):
             groups.setdefault(_known(line), []).append(symbol)
     notes: list[Note] = []
     for words, symbols in groups.items():
@@ -89,6 +89,8 @@ def _evidence(found: Page) -> list[Note]:
     return notes
 
 
-def _known(line: Expected) -> str:
+def _known(line: Expected | HeadAverage) -> str:
+    if isinstance(line, HeadAverage):
+        return str(line.evidence)
     way = {"wick": "Wick", "rank-one": "rank-one reductions"}.get(line.answer.strategy, line.answer.strategy)
     return f"{line.evidence}" if way == "numeric" else f"{line.evidence}, by {way}"

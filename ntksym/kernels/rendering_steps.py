@@ -13,6 +13,7 @@ from ntksym.gaussian.unevaluated import Unevaluated
 from ntksym.kernels.labelled import moves
 from ntksym.kernels.recursion import KernelRecursion
 from ntksym.kernels.rendering_algebra import averaged, closed_form, factored, indicator, with_definitions
+from ntksym.kernels.rendering_heads import heads
 from ntksym.kernels.rendering_names import OUTPUTS, REINDEXING, Glossary, Indices, hidden, is_positional, named
 from ntksym.kernels.rendering_positions import Place, Positions, Written
 from ntksym.kernels.structure import size_expression
@@ -25,6 +26,7 @@ from ntksym.records.formula import (
     Differential,
     Expected,
     Gram,
+    HeadAverage,
     Line,
     Loop,
     Pointwise,
@@ -129,7 +131,7 @@ class ForEach:
 
 Item = Step | Gaussians | ForEach
 
-_WRITTEN = (Algebra, Expected, Gram, Loop, Pointwise, Stacked)
+_WRITTEN = (Algebra, Expected, Gram, HeadAverage, Loop, Pointwise, Stacked)
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ class _Writer:
             known.append((left, sympy.expand_mul(self.expression(line.expression, place))))
         elif isinstance(line, Gram):
             right = self.inner(line, place)
+        elif isinstance(line, HeadAverage):
+            right = heads(self.positions, line, place)
         elif isinstance(line, Stacked):
             index = next(
                 i

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ntksym._lazy import lazy
+from ntksym.kernels.rendering_heads import Heads
 from ntksym.kernels.rendering_names import WINDOW, Glossary, Reading
 from ntksym.kernels.rendering_steps import Applied, Average, Data, ForEach, Gaussians, Inner, Item, Listed, Step, Sum
 from ntksym.language.printing_latex import tex_symbol, tex_upright
@@ -96,6 +97,8 @@ class Tex:
                 return self.listed(parts, index, width)
             case Applied():
                 return [self.applied(right)]
+            case Heads():
+                return self.heads(right)
         return self.broken(right, width)
 
     def over(self, indices: tuple[Any, ...], product: Any) -> str:
@@ -140,6 +143,26 @@ class Tex:
         if applied.name == "average":
             return rf"\operatorname{{mean}}_{{{', '.join(map(self.expression, applied.over))}}}\left({inside}\right)"
         return rf"{tex_upright(applied.name)}\left({inside}\right)"
+
+    def heads(self, heads: Heads) -> list[str]:
+        """The mean and, in a row of its own, the law of the logits."""
+        j, m = map(self.expression, heads.keys)
+        over, values = [j, m], self.expression(heads.values)
+        softmax = r"\operatorname{softmax}"
+        weights = rf"{softmax}(u)_{{{j}}} \, {softmax}(u')_{{{m}}}"
+        if heads.changed:
+            k, p = map(self.expression, heads.changed)
+            over += [k, p]
+            parts = [
+                rf"\frac{{\partial {softmax}({u})_{{{i}}}}}{{\partial {u}_{{{by}}}}}"
+                for u, i, by in (("u", j, k), ("u'", m, p))
+            ]
+            weights, values = r" \, ".join(parts), rf"{values} \, {self.expression(heads.slopes)}"
+        last = [self.expression(x) for x in heads.last]
+        seen = rf"{j} \le {last[0]},\ {m} \le {last[1]},\ " if last else ""
+        law = rf"\text{{Gaussian}}\ u:\ \mathbb{{E}}[u_{{{j}}} u'_{{{m}}}] = {self.expression(heads.logits)}"
+        sign = rf"\sum_{{{', '.join(over)}}}"
+        return [rf"{sign} \mathbb{{E}}\left[{weights}\right] {values}", f"{seen}{law}"]
 
     # --- breaking ---
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ntksym._lazy import lazy
 from ntksym.gaussian.special import BivariateNormal, NormalCDF
+from ntksym.kernels.rendering_heads import Heads
 from ntksym.kernels.rendering_names import Glossary, Reading
 from ntksym.kernels.rendering_steps import Applied, Average, Data, ForEach, Gaussians, Inner, Item, Listed, Step, Sum
 
@@ -68,6 +69,8 @@ class Text:
                 return "; ".join(f"{self.expression(part)} at {where} = {k + 1}" for k, part in enumerate(parts))
             case Applied():
                 return self.applied(right)
+            case Heads():
+                return self.heads(right)
         return self.expression(right)
 
     def over(self, indices: tuple[Any, ...], product: Any) -> str:
@@ -87,6 +90,20 @@ class Text:
             return f"{inside} if {key} <= {query}, else -oo"
         name = {"average": "mean"}.get(applied.name, applied.name)
         return f"{name}_{{{over}}}({inside})" if over else f"{name}({inside})"
+
+    def heads(self, heads: Heads) -> str:
+        j, m = map(self.expression, heads.keys)
+        weights, values = f"softmax(u)_{{{j}}} softmax(u')_{{{m}}}", self.expression(heads.values)
+        over = [j, m]
+        if heads.changed:
+            k, p = map(self.expression, heads.changed)
+            over += [k, p]
+            weights = f"d softmax(u)_{{{j}}}/du_{{{k}}} d softmax(u')_{{{m}}}/du'_{{{p}}}"
+            values += f" {self.expression(heads.slopes)}"
+        last = [self.expression(x) for x in heads.last]
+        seen = f", {j} <= {last[0]}, {m} <= {last[1]}" if last else ""
+        law = f"Gaussian u with E[u_{{{j}}} u'_{{{m}}}] = {self.expression(heads.logits)}"
+        return f"sum_{{{','.join(over)}}} E[{weights}] {values}{seen}, {law}"
 
     def item(self, item: Item) -> str:
         """The line of an item."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ntksym.gaussian.special import BivariateNormal
 from ntksym.kernels.recursion import KernelRecursion
 from ntksym.language.program import walk as walk_block
-from ntksym.records.formula import Expected, Formula, Moved, Pointwise, walk
+from ntksym.records.formula import Expected, Formula, HeadAverage, Moved, Pointwise, walk
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def _windows_and_tangent(recursion: KernelRecursion) -> bool:
 
 
 def _attention(recursion: KernelRecursion) -> bool:
-    return any(op == "softmax" for op in _weights(recursion.formula))
+    many_heads = any(isinstance(line, HeadAverage) for line in walk(recursion.formula.lines))
+    return many_heads or any(op == "softmax" for op in _weights(recursion.formula))
 
 
 def _graph(recursion: KernelRecursion) -> bool:

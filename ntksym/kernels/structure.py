@@ -8,8 +8,10 @@ from typing import Any
 
 from ntksym._lazy import lazy
 from ntksym.errors import KernelError
+from ntksym.kernels.logits import random_logits
 from ntksym.kernels.values import At, Axes, Constant, Form, Graph, Lift, Path, Picked, Value
 from ntksym.kernels.views import (
+    Attended,
     Carried,
     Combination,
     Data,
@@ -164,6 +166,9 @@ class Structure:
                 weights, inner = inner, weights
             if not self._is_weight(weights):
                 raise self.refusal(value, "mixes with random weights, so the kernel stays random at infinite width")
+            logits = random_logits(self.graph, weights)
+            if logits is not None and logits.key == node.attr("axis"):
+                return Attended(value, inner, logits)
             return Moving(value, inner, weights)
         return self._operation(value, inputs)
 
@@ -282,6 +287,8 @@ class Structure:
                 return frozenset((parameter,))
             case Dropped(mask, inner):
                 return self.support(inner) | {mask}
+            case Attended(_, inner, logits):
+                return self.support(inner) | self.support(logits.queries) | self.support(logits.keys)
             case Carried(loop, index) | Result(loop, index):
                 start = self.graph.inputs(loop)[index]
                 return self.support(start) | {("copies", loop)}
@@ -306,7 +313,14 @@ class Structure:
                 return (*self.hidden(inner), *axes)
             case Steps(values):
                 parts = values
-            case Moving(_, inner) | PickedOne(_, _, inner) | Normal(inner) | Dropped(_, inner) | Split(inner):
+            case (
+                Moving(_, inner)
+                | Attended(_, inner)
+                | PickedOne(_, _, inner)
+                | Normal(inner)
+                | Dropped(_, inner)
+                | Split(inner)
+            ):
                 parts = (inner,)
             case _:
                 parts = ()
@@ -319,7 +333,7 @@ class Structure:
             return True
         view = self.view(value)
         match view:
-            case Data() | Mapped() | Dropped():
+            case Data() | Mapped() | Dropped() | Attended():
                 return False
             case Drawn() | Numeric():
                 return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ntksym.kernels.logits import Logits
 from ntksym.kernels.values import At, Axes, Value
 from ntksym.language.activations import Activation
 
@@ -47,6 +48,15 @@ class Moving:
     op: At
     inner: Value
     weights: At | None = None
+
+
+@dataclass(frozen=True)
+class Attended:
+    """A value mixed with the softmax of logits that stay random, in each of many heads."""
+
+    op: At
+    inner: Value
+    logits: Logits
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,7 @@ View = (
     | Drawn
     | Mapped
     | Moving
+    | Attended
     | PickedOne
     | Merged
     | Split

@@ -200,6 +200,30 @@ class Shared(Line):
 
 
 @dataclass(frozen=True)
+class HeadAverage(Line):
+    """E[sum_jj' A_j V_jj' A'_j'] with A, A' the softmax along the axis ``key`` of centred Gaussian logits.
+
+    ``logits`` names their covariances: of those of the first point with themselves, with those of the second, and of
+    the latter with themselves; ``values`` names V. Each of these lines has the axis ``key`` at both points.
+    ``query`` is the axis whose position a key must not exceed, "" where all keys are seen. Where ``slopes`` names a
+    line S, the mean is E[sum_jj' sum_kk' dA_j/dL_k dA'_j'/dL'_k' S_kk' V_jj'] instead.
+    """
+
+    logits: tuple[str, str, str]
+    values: str
+    key: str
+    query: str = ""
+    slopes: str = ""
+
+    def reads(self) -> set[str]:
+        return {*self.logits, self.values, self.slopes} - {""}
+
+    @property
+    def evidence(self) -> Evidence:
+        return Evidence("quadrature", note="the softmax of random logits has no closed form; evaluate() gives a bound")
+
+
+@dataclass(frozen=True)
 class Stacked(Line):
     """Lines for single steps, put side by side along an axis of the left or the right point."""
 
