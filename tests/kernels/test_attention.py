@@ -10,6 +10,7 @@ from ntksym.errors import KernelError
 from ntksym.kernels import kernel_recursion
 from ntksym.kernels.attended import means
 from ntksym.language.program import Program
+from ntksym.sampling import TangentKernel, ensemble, network
 
 n, H = ns.dim("n"), ns.dim("H")
 SIGMAS = {"sigma_w": 1.3, "sigma_b": 0.4}
@@ -113,6 +114,43 @@ def test_samples_agree_with_a_sum_over_draws() -> None:
         assert found.kind == "sampled"
         assert 0 < found.bound[0] < error
         assert abs(found.value[0] - draws.mean()) < 5 * error + found.bound[0]
+
+
+# --- finite networks ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("T", "width", "samples"), [(3, 8, 128), pytest.param(3, 32, 128, marks=pytest.mark.long)], ids=["short", "long"]
+)
+def test_networks_with_many_heads_show_both_kernels(T: int, width: int, samples: int) -> None:
+    """``width`` heads of as many coordinates: within five standard errors and 1/width, the size of their bias.
+
+    Right kernels are off in one of ten thousand seeds. The kernel of the outputs is what the readout adds to the
+    tangent kernel. Those of uniform attention are three times farther away.
+    """
+    pytest.importorskip("jax", reason='needs the extra "networks"')
+    x, program, sigmas = inputs(T, seed=1), attention(causal=False), {"sigma_w": 1.5, "sigma_b": 0.5}
+    recursion = kernel_recursion(program)
+    parts = recursion.contributions(x, digits=None, **sigmas)
+    made = network(program, {"n": width**2, "H": width, "T": T, "d": 3})
+    found = ensemble(made, samples, x, TangentKernel(by_parameter=True), sigmas=sigmas)
+    measured = {}
+    for node in program.parameters:
+        # networks differentiate by the weights themselves, the recursion by unit Gaussians
+        per_unit = sigmas[node.attr("sigma")] ** 2 / float(made.numbers.number(program.fan_in(node)))
+        part = found[node.name]
+        measured[node.name] = tuple(per_unit * np.reshape(y, (2 * T, 2 * T)) for y in (part.mean, part.standard_error))
+    uniform = kernel_recursion(attention(False, Fraction(-1), ns.fixed("heads", 2))).evaluate(x, digits=None, **sigmas)
+    for names, kernel in ((("readout.w", "readout.b"), uniform.nngp), (tuple(parts), uniform.ntk)):
+        expected = sum(flat(parts[name]) for name in names)
+        mean, error = (sum(measured[name][k] for name in names) for k in (0, 1))
+        allowed = 5 * error + np.abs(expected).max() / width
+        assert (np.abs(mean - expected) < allowed).all()
+        assert np.linalg.norm(mean - expected) < np.linalg.norm(mean - flat(kernel)) / 3
+    mean, error = measured["attn.q.w"]
+    expected = flat(parts["attn.q.w"])
+    assert (np.abs(mean - expected) < 5 * error + np.abs(expected).max() / width).all()
+    assert (np.abs(mean) > 5 * error).any()
 
 
 # --- what the record says ----------------------------------------------------------------------------------------
