@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ntksym._lazy import lazy
+from ntksym.kernels.apart import bare, depends
 from ntksym.kernels.book import at
 from ntksym.kernels.rules import Rules
+from ntksym.kernels.structure import is_large
 from ntksym.kernels.values import Constant, Value
 from ntksym.kernels.views import (
     Attended,
@@ -47,7 +49,9 @@ class Means:
         size = at(power, "11") - middle**2
         if size == 0:
             return Combination(())
-        layout = Layout(self.rules.graph.axes(view.inner))
+        axes = self.rules.graph.axes(view.inner)
+        heads = {a.name for a in axes if is_large(a.size) and not depends(self.rules.book, size, {a.name})}
+        layout = bare(Layout(axes), heads)
         scale = self.rules.book.add(
             "a",
             ("rsqrt", size),

@@ -226,6 +226,26 @@ def test_keys_that_several_queries_share_do_not_change_the_kernel() -> None:
     assert found.ntk == pytest.approx(expected.ntk, rel=1e-9)
 
 
+def test_normalised_queries_and_keys_have_logits_of_unit_variance() -> None:
+    """Causal, the second query sees two keys: one weight is logistic in a Gaussian of variance 2 - 2 c."""
+
+    @ns.program
+    def normed(x: ns.Sequence("T", "d")) -> ns.Value:
+        h = ns.dense(x, n, name="embed")
+        heads = ns.attention(h, H, name="attn", scale=(n / H) ** Fraction(-1, 2), qk_norm=True)
+        return ns.dense(heads, 1, name="readout", bias=False)
+
+    x = inputs(2)
+    found = kernel_recursion(normed, ntk=False).evaluate(x, digits=None).nngp
+    K = x[0] @ x[0].T / 3
+    c = K[0, 1] / np.sqrt(K[0, 0] * K[1, 1])
+    u = np.linspace(-12, 12, 4001)
+    w = np.exp(-(u**2) / 2)
+    a = 1 / (1 + np.exp(-np.sqrt(2 - 2 * c) * u))
+    both = np.stack([a, 1 - a])
+    assert found[0, 0, 1, 1] == pytest.approx(np.einsum("ip,ij,jp,p->", both, K, both, w / w.sum()), rel=1e-9)
+
+
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 
