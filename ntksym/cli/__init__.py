@@ -15,12 +15,7 @@ import typer
 from typer.main import get_command
 
 from ntksym._lazy import lazy
-from ntksym.cli.coordcheck import coordcheck_command
-from ntksym.cli.drift import drift_command
-from ntksym.cli.kernel import kernel_command
 from ntksym.cli.output import Answer, abandon_output, complain, deliver
-from ntksym.cli.scaling import scaling_command
-from ntksym.cli.validate import validate_command
 from ntksym.errors import NtksymError
 
 metadata = lazy("importlib.metadata")
@@ -31,20 +26,24 @@ OPTIONAL_VALUES = ("--explain",)
 # click's own base class, under whatever name this release of typer has it
 UsageProblem = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
-app = typer.Typer(name=NAME, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-app.command("scaling")(scaling_command)
-app.command("kernel")(kernel_command)
-app.command("coordcheck")(coordcheck_command)
-app.command("validate")(validate_command)
-app.command("drift")(drift_command)
+COMMANDS = ("scaling", "kernel", "coordcheck", "validate", "drift")
+"""Each stands in a file of its name, as a function ``<name>_command``, and is loaded when it is asked for."""
 
 
-@app.callback(invoke_without_command=True)
+def app_with(names: Sequence[str]) -> typer.Typer:
+    """The application with some of its commands; loading one brings what its analysis needs."""
+    app = typer.Typer(name=NAME, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.callback(invoke_without_command=True)(_ntksym)
+    for name in names:
+        app.command(name)(getattr(lazy(f"{__name__}.{name}"), f"{name}_command"))
+    return app
+
+
 def _ntksym(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> Answer | None:
-    """Derive how an architecture must be scaled as its dimensions grow."""
+    """Derive how an architecture must be scaled as its dimensions grow, and its kernels; check both on networks."""
     if version:
         typer.echo(f"{NAME} {_version()}")
         raise typer.Exit
@@ -65,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = with_empty_values(sys.argv[1:] if arguments is None else arguments)
     path = list(sys.path)
     try:
+        app = app_with([words[0]] if words and words[0] in COMMANDS else COMMANDS)
         answer: Any = get_command(app).main(args=words, prog_name=NAME, standalone_mode=False)
         return deliver(answer) if isinstance(answer, Answer) else int(answer or 0)
     except NtksymError as error:

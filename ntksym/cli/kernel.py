@@ -6,22 +6,27 @@ import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
+from ntksym._lazy import lazy
 from ntksym.cli.architectures import find, program_of, traced
 from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi
 from ntksym.cli.output import Answer, answer, format_of
 from ntksym.cli.settings import positive, rational, settings_of, suggestion
 from ntksym.errors import NtksymError
-from ntksym.kernels.recursion import KernelRecursion, KernelValues, kernel_recursion
 from ntksym.language.interpret_sizes import Numbers
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture
 from ntksym.language.types import MatrixType
 from ntksym.records.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from ntksym.kernels import KernelRecursion, KernelValues
+
+np = lazy("numpy")
+kernels = lazy("ntksym.kernels")  # brings SymPy along, which other commands do not need
 
 FORMULAS = ("text", "markdown", "latex", "json")
 MOST_DIGITS = 1000
@@ -67,7 +72,7 @@ def kernel_command(
     if evaluate is None and sigmas:
         raise NtksymError(f"{next(iter(sigmas))} stays a symbol in formulas; a number for it needs --evaluate")
     inputs = None if evaluate is None else read_csv(evaluate, program, sizes)
-    recursion = kernel_recursion(program, sizes=sizes)
+    recursion = kernels.kernel_recursion(program, sizes=sizes)
     if inputs is None:
         return answer_with_formulas(recursion, shown, output)
     found = recursion.evaluate(inputs, digits=digits, **sizes, **sigmas)

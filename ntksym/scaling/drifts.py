@@ -24,7 +24,6 @@ from typing import Any
 
 from ntksym._lazy import lazy
 from ntksym.errors import ScalingError
-from ntksym.gaussian.pieces import has_kinks, pieces, to_mpf
 from ntksym.gaussian.terms import NotMine
 from ntksym.language.expressions import Expr, mpmath_function, symbols
 from ntksym.language.program import Program
@@ -40,6 +39,7 @@ from ntksym.scaling.solve import solve
 from ntksym.scaling.training import Run, inner_values, relative
 from ntksym.scaling.verdict import STEPS, run_of
 
+breaks = lazy("ntksym.gaussian.pieces")  # brings SymPy along
 mpmath = lazy("mpmath")
 
 DIGITS, SAME = 30, 1e-12
@@ -167,17 +167,17 @@ def _factors(setting: Setting, run: Run) -> Iterator[tuple[Form, Form, bool | No
 @lru_cache(maxsize=512)
 def has_corner(phi: Expr) -> bool | None:
     """Whether a function or its slope jumps somewhere; None where that is not known."""
-    if not has_kinks(phi):
+    if not breaks.has_kinks(phi):
         return False
     if len(symbols(phi)) != 1:
         return None
     try:
-        found = pieces(phi)
+        found = breaks.pieces(phi)
     except NotMine:
         return None
     with mpmath.workdps(DIGITS):
         for i, place in enumerate(found.breaks):
-            sides = (_at(piece, to_mpf(place, DIGITS)) for piece in found.values[i : i + 2])
+            sides = (_at(piece, breaks.to_mpf(place, DIGITS)) for piece in found.values[i : i + 2])
             if any(abs(a - b) > SAME * (abs(a) + abs(b)) for a, b in zip(*sides, strict=True)):
                 return True
     return False

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import cycle
 from typing import Any
 
-import numpy as np
-
 from ntksym._lazy import lazy
 from ntksym.reporting.figures._base import figure
 from ntksym.validation.coordinates_record import CoordCheck, Coordinate
+
+np = lazy("numpy")
 
 figures, lines = lazy("matplotlib.figure"), lazy("matplotlib.lines")
 

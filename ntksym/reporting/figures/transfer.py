@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ntksym._lazy import lazy
 from ntksym.reporting.figures._base import figure
 from ntksym.validation.transfer_record import Curve, Sweep, TransferSweep
 
+np = lazy("numpy")
 figures = lazy("matplotlib.figure")
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
-import numpy as np
-
 from ntksym._lazy import lazy
 from ntksym.records.escapes import one_line
 from ntksym.reporting.figures._base import figure
 from ntksym.validation.fits import design
 from ntksym.validation.record import AGREES, Check, Validation
 
+np = lazy("numpy")
 figures = lazy("matplotlib.figure")
 
 COLUMNS, MOST = 3, 9
