@@ -10,7 +10,8 @@ from ntksym.language.types import MatrixType
 from ntksym.scaling.cones import Form, highest, lowest
 from ntksym.scaling.facts import Stream
 from ntksym.scaling.forward import depth, rounds, runaway
-from ntksym.scaling.rules import State, rule_of
+from ntksym.scaling.rules import rule_of
+from ntksym.scaling.state import State
 
 _ENDS = frozenset(("carry", "element", "parameter", "input", "constant", "result"))
 
@@ -160,6 +161,8 @@ class _Gradient:
     def __init__(self, state: State, record: bool = True) -> None:
         self.state, self.record = state, record
         self.none = Flow(state.cone.never, state.cone.never)
+        self.through: dict[tuple[int, int], Form] = {}
+        """What reached a value (second key) through a reader of it (first key), by its initial weights."""
 
     def add(self, out: dict[int, Flow], key: int, flow: Flow) -> None:
         out[key] = self.joined(out[key], flow) if key in out else flow
@@ -184,7 +187,20 @@ class _Gradient:
         if self.record:
             for key, flow in out.items():
                 state.gradient[key] = highest(state.gradient.get(key, state.cone.never), flow.total)
+            self.share(block, out)
         return out
+
+    def share(self, block: Block, out: Mapping[int, Flow]) -> None:
+        """Note how much of the gradient of each value came through each of its readers."""
+        shares, never = self.state.shares, self.state.cone.never
+        if shares is None:
+            return
+        for node in block.nodes:
+            for key in node.inputs:
+                came = self.through.pop((node.id, key), never)
+                if came.finite:
+                    part = lowest(self.state.cone.zero, came - out[key].total)
+                    shares[node.id, key] = highest(shares.get((node.id, key), never), part)
 
     def node(self, node: Node, flow: Flow, out: dict[int, Flow], direct: Mapping[int, Flow]) -> None:
         state = self.state
@@ -211,6 +227,9 @@ class _Gradient:
             spread = state.spread(node, i)
             turn = turns if node.op == "matmul" else factor + turned
             plain = spread + factor + came.plain
+            if self.record:
+                straight = spread + factor + came.total
+                self.through[node.id, key] = highest(self.through.get((node.id, key), state.cone.never), straight)
             self.add(out, key, Flow(plain, spread + highest(turn + came.plain, highest(factor, turn) + came.turned)))
 
     def bend(self, node: Node) -> Form:

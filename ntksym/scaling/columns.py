@@ -10,8 +10,8 @@ from ntksym.scaling.cones import Form, highest, lowest
 from ntksym.scaling.entries import fans, natural_entry, written_multiplier
 from ntksym.scaling.optimizers import Entry
 from ntksym.scaling.parametrizations import Fans
-from ntksym.scaling.rules import State
 from ntksym.scaling.setting import Setting
+from ntksym.scaling.state import State
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from ntksym.scaling.alignment import operator_norm
 from ntksym.scaling.cones import Cone, Form, highest
 from ntksym.scaling.facts import facts
 from ntksym.scaling.parametrizations import Exponents, Fans
-from ntksym.scaling.rules import State
 from ntksym.scaling.setting import Setting
+from ntksym.scaling.state import State
 
 
 def given(setting: Setting, node: Node, column: str) -> Exponents | None:

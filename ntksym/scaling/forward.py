@@ -9,7 +9,8 @@ from ntksym.language.program import Block, Node
 from ntksym.language.types import MatrixType, Type
 from ntksym.scaling.cones import Form, highest, lowest
 from ntksym.scaling.facts import Stream
-from ntksym.scaling.rules import Change, State, rule_of
+from ntksym.scaling.rules import rule_of
+from ntksym.scaling.state import Change, State
 
 ROUNDS = 8
 """How often a loop is applied before sizes that still grow are called not a power."""
@@ -172,15 +173,17 @@ def block_changes(state: State, block: Block, updates: bool) -> None:
 def _change(state: State, node: Node, updates: bool) -> Change:
     never = state.cone.never
     rule = rule_of(node)
-    born = own_change(state, node) if updates else never
+    born = along = own_change(state, node) if updates else never
     plain = turned = never
     values = [i for i in node.inputs if i in state.change]
     if all(state.change[i].total.is_never for i in values):
-        return Change(born, never, never)
+        return Change(born, never, never, along)
     gains = dict(zip(node.inputs, rule.gains(state, node), strict=True))
+    crossing = dict(zip(node.inputs, rule.crossing(state, node), strict=True)) if rule.crossing else gains
     bend = _bend(state, node, values) if rule.curved else never
     for key in values:
-        change, factor = state.change[key], gains[key]
+        change, aligned = state.change[key], gains[key] + state.aligned(node, key)
+        factor = gains[key] if state.shares is None else highest(crossing[key], aligned)
         turn = factor + bend
         if node.op == "matmul" and updates:
             _, cols = state.fans(node)
@@ -189,8 +192,11 @@ def _change(state: State, node: Node, updates: bool) -> Change:
         born = highest(born, either + change.born)
         plain = highest(plain, factor + change.plain)
         turned = highest(turned, turn + change.plain, either + change.turned)
+        if state.shares is not None:
+            along = highest(along, highest(aligned, turn) + change.total)
     bound = rule.bound(state, node)
-    return Change(lowest(born, bound), lowest(plain, bound), lowest(turned, bound))
+    born, plain, turned = (lowest(form, bound) for form in (born, plain, turned))
+    return Change(born, plain, turned, lowest(along, highest(born, plain, turned)))
 
 
 def _bend(state: State, node: Node, values: list[int]) -> Form:
@@ -217,15 +223,25 @@ def _loop_changes(state: State, node: Node, updates: bool) -> None:
         _scan_changes(state, node, updates)
         return
     entering = [state.change[i] for i in node.inputs]
-    plain = turned = [state.cone.never] * len(entering)
+    never = state.cone.never
+    plain = turned = [Change(never, never, never, never)] * len(entering)
     # What enters with an enclosing carry is followed once through initial weights only, and once through all.
     if any(change.plain.finite for change in entering):
-        plain = _repeat_changes(state, node, [c.plain for c in entering], updates=False)
+        plain = _repeat_changes(state, node, [_part(c, c.plain) for c in entering], updates=False)
     if any(change.plain.finite or change.turned.finite for change in entering):
-        turned = _repeat_changes(state, node, [highest(c.plain, c.turned) for c in entering], updates)
-    born = _repeat_changes(state, node, [c.born for c in entering], updates)
-    state.results[node.id] = [Change(*origins) for origins in zip(born, plain, turned, strict=True)]
+        turned = _repeat_changes(state, node, [_part(c, highest(c.plain, c.turned)) for c in entering], updates)
+    born = _repeat_changes(state, node, [_part(c, c.born) for c in entering], updates)
+    state.results[node.id] = [
+        Change(b.total, p.total, t.total, highest(b.along, p.along, t.along))
+        for b, p, t in zip(born, plain, turned, strict=True)
+    ]
     state.change[node.id] = state.results[node.id][0]
+
+
+def _part(change: Change, form: Form) -> Change:
+    """A part of a change, as a loop's body sees it on its carry, aligned as the whole is."""
+    never = form.cone.never
+    return Change(never, form, never, lowest(form, form + change.along - change.total) if form.finite else never)
 
 
 def _scan_changes(state: State, node: Node, updates: bool) -> None:
@@ -250,20 +266,21 @@ def _scan_changes(state: State, node: Node, updates: bool) -> None:
 
 
 def _larger(a: Change, b: Change) -> Change:
-    return Change(highest(a.born, b.born), highest(a.plain, b.plain), highest(a.turned, b.turned))
+    pairs = zip((a.born, a.plain, a.turned, a.along), (b.born, b.plain, b.turned, b.along), strict=True)
+    return Change(*(highest(x, y) for x, y in pairs))
 
 
-def _repeat_changes(state: State, node: Node, entering: list[Form], updates: bool) -> list[Form]:
-    block, never = node.body, state.cone.never
+def _repeat_changes(state: State, node: Node, entering: list[Change], updates: bool) -> list[Change]:
+    block = node.body
     copies = depth(state, node)
     carried = list(entering)
     count, exactly = rounds(node)
     for _ in range(count):
-        for argument, form in zip(block.arguments, carried, strict=True):
-            state.change[argument] = Change(never, form, never)
+        for argument, change in zip(block.arguments, carried, strict=True):
+            state.change[argument] = change
         block_changes(state, block, updates)
         after = [
-            highest(entering[i], carried[i], _moved_after(state, stream, copies, updates))
+            _larger(_larger(entering[i], carried[i]), _moved_after(state, stream, copies, updates))
             for i, stream in enumerate(state.facts.streams[node.id])
         ]
         if after == carried:
@@ -274,13 +291,15 @@ def _repeat_changes(state: State, node: Node, entering: list[Form], updates: boo
     raise runaway(node, "the change of what the loop carries")
 
 
-def _moved_after(state: State, stream: Stream, copies: Form, updates: bool) -> Form:
+def _moved_after(state: State, stream: Stream, copies: Form, updates: bool) -> Change:
     """The change after all copies: own updates add up aligned, carried ones as a random walk through fresh weights."""
-    parts = [state.cone.never]
+    never = state.cone.never
+    moved = along = never
     adds = copies / 2 if stream.zero_mean else copies
     for term in stream.terms:
         change, scale = state.change[term.node], state.cone.form(term.coefficient)
-        parts.append(scale + adds + change.plain if stream.skips else change.plain)
+        moved = highest(moved, scale + adds + change.plain if stream.skips else change.plain)
         if updates:
-            parts += [scale + copies + change.born, scale + copies + change.turned]
-    return highest(parts[0], *parts[1:])
+            moved = highest(moved, scale + copies + change.born, scale + copies + change.turned)
+        along = highest(along, scale + copies + change.along if stream.skips else change.along)
+    return Change(never, moved, never, lowest(along, moved))

@@ -1,112 +1,26 @@
 """One rule for each operation: the size of its value, and how changes and gradients pass through it.
 
 ``size`` gives the size from those of the inputs; ``gains`` what the change of each input is multiplied by on its
-way to the value (initial weights and the other factors as they are); ``backward`` what the gradient is multiplied
-by on its way to each input; ``bound`` what a change cannot exceed. ``curved`` operations have factors that change
-themselves. Loops are not here: see ntksym.scaling.forward and backward.
+way to the value, at most (initial weights and the other factors as they are); ``crossing`` what is left of it for a
+change in a direction that has nothing to do with the weights or the other factor; ``backward`` what the gradient is
+multiplied by on its way to each input; ``bound`` what a change cannot exceed. ``curved`` operations have factors that
+change themselves. Loops are not here: see ntksym.scaling.forward and backward.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ntksym.errors import ScalingError
 from ntksym.language.program import Node
-from ntksym.language.types import MatrixType, Type
-from ntksym.scaling.alignment import Alignment
-from ntksym.scaling.cones import Cone, Form, highest, lowest
-from ntksym.scaling.facts import COORD, Facts
+from ntksym.language.types import Type
+from ntksym.scaling.cones import Form, highest, lowest
 from ntksym.scaling.maps import sensitivity, through
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change of a value inside a repeated body, by origin.
-
-    ``born`` of this copy's own weights; ``plain``: brought by the carry through initial weights only; ``turned``:
-    brought by the carry and passed through something that this copy's own weights changed.
-    """
-
-    born: Form
-    plain: Form
-    turned: Form
-
-    @property
-    def total(self) -> Form:
-        return highest(self.born, self.plain, self.turned)
-
-
-@dataclass
-class State:
-    """What is known of all sizes at one moment of a derivation."""
-
-    cone: Cone
-    facts: Facts
-    alignment: Alignment
-    entry: dict[int, Form] = field(default_factory=dict)
-    """Initial entry of each parameter, multiplier included."""
-    update: dict[int, Form] = field(default_factory=dict)
-    """Aligned entry of each parameter's update, multiplier included."""
-    tied: dict[int, Form] = field(default_factory=dict)
-    """Extra multiplier of a use (by node) of a parameter that several uses share."""
-    init: dict[int, Form] = field(default_factory=dict)
-    low: dict[int, Form] = field(default_factory=dict)
-    """Initial size in the first copy of a repeated body, where it is smallest."""
-    early: bool = True
-    """Whether loops are seen from their first copies, or from a typical one."""
-    warnings: dict[int, str] = field(default_factory=dict)
-    change: dict[int, Change] = field(default_factory=dict)
-    results: dict[int, list[Change]] = field(default_factory=dict)
-    """The change of every carried value after a loop."""
-    budget: dict[int, Form] = field(default_factory=dict)
-    gradient: dict[int, Form] = field(default_factory=dict)
-
-    def total(self, key: int) -> Form:
-        return highest(self.init[key], self.change[key].total)
-
-    def use(self, node: Node) -> Form:
-        return self.tied.get(node.id, self.cone.zero)
-
-    def initial(self, node: Node) -> Form:
-        """The initial entry that this use of a weight sees."""
-        return self.entry[node.inputs[0]] + self.use(node)
-
-    def moved(self, node: Node) -> Form:
-        """The update's entry that this use of a weight sees."""
-        return self.update[node.inputs[0]] + self.use(node)
-
-    def fans(self, node: Node) -> tuple[Form, Form]:
-        """Rows (with the copies stacked along axes that the input lacks) and columns of a matmul's weight."""
-        weight, value = (self.facts.program.nodes[i].type for i in node.inputs)
-        assert isinstance(weight, MatrixType)
-        assert isinstance(value, Type)
-        active = self.facts.active.get(node.id, {})
-        rows, cols = (weight.cols, weight.rows) if node.attr("transpose") else (weight.rows, weight.cols)
-        stacked = self.cone.form(active.get(COORD, rows))
-        for axis in weight.positions:
-            if value.axis(axis.name) is None:
-                stacked = stacked + self.cone.form(active.get(axis.name, axis.size))
-        return stacked, self.cone.form(cols)
-
-    def spread(self, node: Node, index: int) -> Form:
-        """What backward adds up: the positions of the value that the input is broadcast along."""
-        if node.op not in _BROADCASTING:
-            return self.cone.zero
-        source = self.facts.program.nodes[node.inputs[index]].type
-        have = {axis.name for axis in source.positions}
-        total = self.cone.zero
-        if isinstance(node.type, Type):
-            for axis in node.type.positions:
-                if axis.name not in have:
-                    total = total + self.cone.form(axis.size)
-        return total
-
+from ntksym.scaling.state import State
 
 Sizes = Mapping[int, Form]
-_BROADCASTING = frozenset(("linear", "map", "contract", "mix"))
-"""Operations that repeat a value along positions that another one has (a matmul's are counted as its rows)."""
 
 
 def _inherit(state: State, node: Node, x: Sizes) -> Form:
@@ -125,6 +39,7 @@ def _unbounded(state: State, node: Node) -> Form:
 class Rule:
     size: Callable[[State, Node, Sizes], Form] = _inherit
     gains: Callable[[State, Node], Sequence[Form]] = _flat
+    crossing: Callable[[State, Node], Sequence[Form]] | None = None
     backward: Callable[[State, Node], Sequence[Form]] | None = None
     bound: Callable[[State, Node], Form] = _unbounded
     curved: bool = False
@@ -167,6 +82,11 @@ def _read(state: State, use: Node, x: Sizes) -> Form:
 def _matmul_gains(state: State, node: Node) -> Sequence[Form]:
     rows, cols = state.fans(node)
     return state.cone.never, state.initial(node) + state.alignment.initial(cols, rows)
+
+
+def _matmul_crossing(state: State, node: Node) -> Sequence[Form]:
+    _, cols = state.fans(node)
+    return state.cone.never, state.initial(node) + cols / 2
 
 
 def _parameter_size(state: State, node: Node, x: Sizes) -> Form:
@@ -244,6 +164,13 @@ def _contract_size(state: State, node: Node, x: Sizes) -> Form:
 def _contract_gains(state: State, node: Node) -> Sequence[Form]:
     a, b = node.inputs
     d = state.alignment.update(_contracted(state, node))
+    return d + state.total(b), d + state.total(a)
+
+
+def _contract_crossing(state: State, node: Node) -> Sequence[Form]:
+    a, b = node.inputs
+    d = _contracted(state, node)
+    d = d / 2 if state.facts.uncorrelated(a, b) else state.alignment.update(d)
     return d + state.total(b), d + state.total(a)
 
 
@@ -356,14 +283,14 @@ rules: dict[str, Rule] = {
     "input": Rule(size=lambda state, node, x: state.cone.zero),
     "constant": Rule(size=_constant_size),
     "parameter": Rule(size=_parameter_size),
-    "matmul": Rule(_matmul_size, _matmul_gains),
+    "matmul": Rule(_matmul_size, _matmul_gains, _matmul_crossing),
     "lookup": Rule(size=lambda state, node, x: state.initial(node)),
     "linear": Rule(_linear_size, _coefficients),
     "map": Rule(_map_size, _map_gains, bound=_map_bound, curved=True),
     "normalise": Rule(_normalise_size, _normalise_gains, bound=_zero, curved=True),
-    "contract": Rule(_contract_size, _contract_gains, _contract_backward, curved=True),
-    "mix": Rule(_mix_size, _mix_gains, _mix_backward, curved=True),
-    "pool": Rule(_pool_size, _pool_gains, _pool_backward),
+    "contract": Rule(_contract_size, _contract_gains, _contract_crossing, _contract_backward, curved=True),
+    "mix": Rule(_mix_size, _mix_gains, backward=_mix_backward, curved=True),
+    "pool": Rule(_pool_size, _pool_gains, backward=_pool_backward),
     "softmax": Rule(_softmax_size, _softmax_gains, bound=_softmax_bound, curved=True),
     "top_k": Rule(lambda state, node, x: _kept(state, node), _top_k_gains, bound=_kept, curved=True),
     "broadcast": Rule(backward=_broadcast_backward),

@@ -10,8 +10,8 @@ from ntksym.scaling.columns import Columns, Why, allowances, columns_of, why
 from ntksym.scaling.cones import Cone, lowest
 from ntksym.scaling.entries import initial_entries
 from ntksym.scaling.forward import changes, initial_sizes
-from ntksym.scaling.rules import Change, State
 from ntksym.scaling.setting import Setting
+from ntksym.scaling.state import Change, State
 
 SWEEPS = 40
 """Iterations within which the derivation must reach its fixed point; typical programs take three."""
@@ -53,7 +53,7 @@ def start(setting: Setting, cone: Cone) -> State:
     state = State(cone, facts, setting.alignment)
     for key in facts.program.nodes:
         state.init[key] = state.low[key] = zero
-        state.change[key] = Change(zero if key in facts.trains else never, never, never)
+        state.change[key] = Change(zero if key in facts.trains else never, never, never, never)
     for parameter in facts.program.parameters:
         state.entry[parameter.id] = zero
         state.update[parameter.id] = never

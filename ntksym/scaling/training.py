@@ -12,9 +12,10 @@ from ntksym.scaling.columns import optimizer_entry
 from ntksym.scaling.cones import Cone, Form, highest, lowest
 from ntksym.scaling.facts import STRUCTURAL
 from ntksym.scaling.forward import changes, initial_sizes
-from ntksym.scaling.rules import Change, State, rules
+from ntksym.scaling.rules import rules
 from ntksym.scaling.setting import Setting
 from ntksym.scaling.solve import start
+from ntksym.scaling.state import Change, State
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def train(setting: Setting, rates: Mapping[int, Rate], tied: Mapping[int, Form],
     state = start(setting, cone)
     state.tied = dict(tied)
     state.entry = {key: rate.entry for key, rate in rates.items()}
-    state.change = {key: Change(never, never, never) for key in facts.program.nodes}
+    state.change = {key: Change(never, never, never, never) for key in facts.program.nodes}
+    state.shares = {}
     history: list[Mapping[int, Form]] = []
     try:
         initial_sizes(state)

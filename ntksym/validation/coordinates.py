@@ -33,7 +33,7 @@ from ntksym.scaling.slopes import Slopes, predict_slopes
 from ntksym.scaling.table import ScalingTable
 from ntksym.validation import coordinates_rendering as _forms  # noqa: F401 - fills the forms of the record
 from ntksym.validation.coordinates_fit import judge, quantile
-from ntksym.validation.coordinates_record import GOOD, CoordCheck, Coordinate
+from ntksym.validation.coordinates_record import CoordCheck, Coordinate
 from ntksym.validation.data import given_data, sizes_for
 from ntksym.validation.runs import Measured, Trial, measure, tuned
 
@@ -197,10 +197,14 @@ def _power(large: tuple[str, ...], exponents: Exponents) -> Growth:
 
 def slope_along(growth: Growth, dim: str) -> Fraction | None:
     """The exponent of one dimension while all others stay fixed; None for what is zero."""
-    if growth.is_zero:
-        return None
+    return None if growth.is_zero else _slopes_along(growth, dim)[1]
+
+
+def _slopes_along(growth: Growth, dim: str) -> tuple[Fraction, Fraction]:
+    """The least and the largest exponent of one dimension among the powers that a growth is the maximum of."""
     place = growth.names.index(dim)
-    return max(min(form[place] for form in group) for group in growth.terms)
+    powers = [min(form[place] for form in group) for group in growth.terms]
+    return min(powers), max(powers)
 
 
 # --- rows -----------------------------------------------------------------------------------------------
@@ -214,33 +218,18 @@ def _rows(
     rows = []
     for label in trial.labels:
         predicted = slopes[label]
-        own = []
         for step, growth in enumerate((predicted.init, *predicted.changes[: trial.steps])):
             logs, errors = found.logs[label][:, step], found.errors[label][:, step]
-            power = slope_along(growth, trial.dim)
-            own.append(_row(label, operations[label], step, power, x, logs, errors, tolerance, allowed))
-        rows.extend(_awaited(own))
+            powers = None if growth.is_zero else _slopes_along(growth, trial.dim)
+            rows.append(_row(label, operations[label], step, powers, x, logs, errors, tolerance, allowed))
     return tuple(rows)
-
-
-def _awaited(rows: list[Coordinate]) -> list[Coordinate]:
-    """Rows of one value; predicted changes are bounds, and one that is reached at a later step is not violated.
-
-    Behind a factor that starts at zero, a change is not aligned yet with the weights that it meets.
-    """
-    out = []
-    for i, row in enumerate(rows):
-        short = row.step > 0 and row.predicted is not None and (row.slope is None or row.slope < row.predicted)
-        reached = any(later.predicted == row.predicted and later.verdict in GOOD for later in rows[i + 1 :])
-        out.append(replace(row, verdict="later") if row.verdict == "violated" and short and reached else row)
-    return out
 
 
 def _row(
     label: str,
     operation: str,
     step: int,
-    power: Fraction | None,
+    powers: tuple[Fraction, Fraction] | None,
     x: Array,
     logs: Array,
     errors: Array,
@@ -250,14 +239,16 @@ def _row(
     """One row; a value that is zero (-inf) at every size, or at some (nan), has no slope."""
     sizes = tuple(float(y) if np.isfinite(y) else None for y in logs)
     spreads = tuple(float(e) if np.isfinite(y) else None for y, e in zip(logs, errors, strict=True))
+    least, power = powers or (None, None)
     if np.isfinite(logs).all():
-        found = judge(x, logs, errors, 0.0 if power is None else float(power), tolerance, allowed)
+        low, high = powers or (0, 0)
+        found = judge(x, logs, errors, (float(low), float(high)), tolerance, allowed)
         verdict = "violated" if power is None else found.verdict
         numbers = (found.slope, found.error, found.points, found.limit, found.limit_error)
-        return Coordinate(label, operation, step, power, sizes, spreads, *numbers, verdict)
+        return Coordinate(label, operation, step, power, least, sizes, spreads, *numbers, verdict)
     still = bool((logs == -np.inf).all())
     verdict = ("holds" if still else "violated") if power is None else ("violated" if still else "undecided")
-    return Coordinate(label, operation, step, power, sizes, spreads, None, None, 0, None, None, verdict)
+    return Coordinate(label, operation, step, power, least, sizes, spreads, None, None, 0, None, None, verdict)
 
 
 def _operations(program: Program) -> dict[str, str]:

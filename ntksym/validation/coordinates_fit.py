@@ -64,21 +64,25 @@ def quantile(false_alarm: float, tests: int, samples: int) -> float:
     return -float(special.stdtrit(samples - 1, false_alarm / (2 * max(tests, 1))))
 
 
-def judge(x: Array, y: Array, error: Array, predicted: float, tolerance: float, allowed: float) -> Judgement:
+def judge(
+    x: Array, y: Array, error: Array, predicted: tuple[float, float], tolerance: float, allowed: float
+) -> Judgement:
     """Hold the slope of y (with its standard errors) over x against a prediction.
 
     Args:
         x, y: base-2 logarithms of the dimension and of the measured size, in growing order.
+        predicted: the least and the largest slope that are as predicted.
         tolerance: the deviation of a slope that does not matter.
         allowed: how many standard errors it may have on top, from ``quantile``.
     """
     error = np.maximum(error, ROUNDING)
     found, points = straight(x, y, error)
     limit, limit_error = limit_of(x, y, error) if len(x) > 2 else (None, None)
-    off = abs(found.slope - predicted)
+    nearest = min(max(found.slope, predicted[0]), predicted[1])
+    off = abs(found.slope - nearest)
     if off > tolerance + allowed * found.error:
-        closing = limit is not None and limit_error is not None and _shrinks(x, y, error, predicted)
-        agrees = closing and abs(limit - predicted) <= tolerance + allowed * limit_error  # type: ignore[operator]
+        closing = limit is not None and limit_error is not None and _shrinks(x, y, error, nearest)
+        agrees = closing and abs(limit - nearest) <= tolerance + allowed * limit_error  # type: ignore[operator]
         verdict = "drifts" if agrees else "violated"
     else:
         seen = STEP - tolerance - allowed * found.error > -float(special.ndtri(MISSED)) * found.error

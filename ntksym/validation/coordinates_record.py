@@ -11,7 +11,7 @@ from ntksym.errors import SamplingError
 from ntksym.records.tables import Table
 
 SCHEMA = "ntksym.coord_check/1"
-GOOD = ("holds", "drifts", "later")
+GOOD = ("holds", "drifts")
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,16 @@ class Coordinate:
 
     ``logs`` are base-2 logarithms of its typical root mean square at each size of the dimension, averaged over the
     networks, with standard ``errors``; None where it is zero in all of them. ``predicted`` is the slope of the
-    logarithm, None where it must be zero. See ``Judgement`` for the measured slope (None where there is nothing to fit)
-    and for ``verdict``; one more is "later": a change that stays below its bound now and reaches it at a later step.
+    logarithm, None where it must be zero; where the prediction is a maximum of powers, ``least`` is the slope while the
+    other power is the larger one, and anything between the two is as predicted. See ``Judgement`` for the measured
+    slope (None where there is nothing to fit) and for ``verdict``.
     """
 
     value: str
     operation: str
     step: int
     predicted: Fraction | None
+    least: Fraction | None
     logs: tuple[float | None, ...]
     errors: tuple[float | None, ...]
     slope: float | None
@@ -75,7 +77,7 @@ class CoordCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether every slope holds, drifts towards the predicted one, or reaches it at a later step."""
+        """Whether every slope holds or drifts towards the predicted one."""
         return all(row.verdict in GOOD for row in self.rows)
 
     @property

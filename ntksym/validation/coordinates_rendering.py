@@ -12,7 +12,7 @@ from ntksym.records.tables import Cell, Table
 from ntksym.validation.coordinates_fit import STEP
 from ntksym.validation.coordinates_record import GOOD, SCHEMA, CoordCheck, Coordinate, renderers
 
-WORST = ("violated", "undecided", "drifts", "later", "holds")
+WORST = ("violated", "undecided", "drifts", "holds")
 
 
 def to_table(check: CoordCheck) -> Table:
@@ -34,8 +34,14 @@ def _title(check: CoordCheck) -> str:
 def _line(rows: list[Coordinate]) -> list[str]:
     cells = [rows[0].value, rows[0].operation]
     for row in rows:
-        cells += ["zero" if row.predicted is None else str(row.predicted), _measured(row)]
+        cells += [_predicted(row), _measured(row)]
     return [*cells, _verdict(rows)]
+
+
+def _predicted(row: Coordinate) -> str:
+    if row.predicted is None:
+        return "zero"
+    return str(row.predicted) if row.least == row.predicted else f"{row.least} to {row.predicted}"
 
 
 def _measured(row: Coordinate) -> str:
@@ -50,7 +56,7 @@ def _verdict(rows: list[Coordinate]) -> str:
         vanishing = any(row.predicted is None or row.predicted < 0 for row in rows if not row.step)
         return "holds, vanishes at the start" if vanishing else worst
     moments = ", ".join(row.moment for row in rows if row.verdict == worst)
-    return f"holds, after {moments}" if worst == "later" else f"{worst} at {moments}"
+    return f"{worst} at {moments}"
 
 
 def _notes(check: CoordCheck) -> list[str]:
@@ -68,11 +74,9 @@ def _notes(check: CoordCheck) -> list[str]:
         f"probability {check.false_alarm:g} at most",
     ]
     for row in check.rows:
-        if row.verdict == "later":
-            notes.append(f"{row.value}, {row.moment}: below its bound, which it reaches at a later step")
-        elif row.verdict == "drifts":
+        if row.verdict == "drifts":
             notes.append(
-                f"{row.value}, {row.moment}: slope {row.slope:+.2f} so far, closing in on {row.predicted}; "
+                f"{row.value}, {row.moment}: slope {row.slope:+.2f} so far, closing in on {_predicted(row)}; "
                 f"{row.limit:+.2f} ± {row.limit_error:.2f} where corrections of {check.dim}^(-1/2) are taken off"
             )
     for width, lost in zip(check.widths, check.rejected, strict=True):
@@ -96,7 +100,7 @@ def _conclusion(check: CoordCheck) -> str:
 
 def to_json(check: CoordCheck) -> dict[str, Any]:
     data = asdict(check)
-    data["rows"] = [{**row, "predicted": _text(row["predicted"])} for row in data["rows"]]
+    data["rows"] = [{**row, "predicted": _text(row["predicted"]), "least": _text(row["least"])} for row in data["rows"]]
     return {"schema": SCHEMA, "ok": check.ok, **_plain(data)}
 
 
@@ -121,8 +125,8 @@ def from_json(data: Mapping[str, Any]) -> CoordCheck:
 
 def _row(data: Mapping[str, Any]) -> Coordinate:
     given = {field.name: _frozen(data[field.name]) for field in fields(Coordinate)}
-    power = given["predicted"]
-    return Coordinate(**{**given, "predicted": None if power is None else Fraction(power)})
+    powers = {name: None if given[name] is None else Fraction(given[name]) for name in ("predicted", "least")}
+    return Coordinate(**{**given, **powers})
 
 
 def _frozen(value: Any) -> Any:

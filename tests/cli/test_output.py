@@ -150,13 +150,16 @@ def test_a_full_disk() -> None:
     assert (done.returncode, done.stderr) == (2, "ntksym: cannot write: No space left on device\n")
 
 
-def _heeds_control_c() -> None:
-    """A shell's background jobs ignore the signal, and their children with them; these tests may be one."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+SLOW = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and these tests with them
+print("here", flush=True)
+time.sleep(60)
+"""
 
 
 def test_control_c_in_a_process_of_its_own(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n", encoding="utf-8")
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
     with subprocess.Popen(
         command_line("scaling", "slow.py"),
         cwd=tmp_path,
@@ -164,7 +167,6 @@ def test_control_c_in_a_process_of_its_own(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
-        preexec_fn=_heeds_control_c,
     ) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "here\n"

@@ -15,7 +15,9 @@ def row(value: str, step: int, logs: tuple[float | None, ...], verdict: str = "h
     errors = tuple(None if log is None else 0.1 for log in logs)
     predicted = None if logs[0] is None else Fraction(0)
     slope = None if logs[0] is None else 0.0
-    return Coordinate(value, f"map {value}", step, predicted, logs, errors, slope, slope, 2, None, None, verdict)
+    return Coordinate(
+        value, f"map {value}", step, predicted, predicted, logs, errors, slope, slope, 2, None, None, verdict
+    )
 
 
 CHECK = CoordCheck(

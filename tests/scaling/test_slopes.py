@@ -60,6 +60,30 @@ def test_an_adapter_starts_with_its_second_factor() -> None:
     assert made_by(slopes, program, "first.b").shrinks
 
 
+def test_an_adapter_behind_another_is_not_aligned_with_what_reaches_it_at_first() -> None:
+    """While its second factor is zero, no gradient comes through the first one: the change meets it like any vector.
+
+    Adam moves the second factor by full steps, so that from the second step on both are aligned. Under gradient descent
+    the two factors feed each other: both stay n^(-1/2), the product n^-1 (measured: tests/validation, the long grid).
+    """
+    program, small = adapted(), powers("n^-1/2")
+    adam = predict_slopes(program, steps=3)
+    assert written(made_by(adam, program, "second.a")) == [small, small, FLAT, FLAT]
+    assert written(made_by(adam, program, "second.b")) == [None, small, FLAT, FLAT]
+    sgd = predict_slopes(program, optimizer="sgd", steps=4)
+    assert written(made_by(sgd, program, "second.a")) == [small] * 5
+    assert written(made_by(sgd, program, "second.b")) == [None, *[powers("n^-1")] * 4]
+
+
+def test_logits_wait_for_an_aligned_gradient_under_gradient_descent() -> None:
+    """The first gradient of an attention weight, dy·v with independent factors, is small; Adam does not mind."""
+    program = attending()
+    for optimizer, first in (("sgd", powers("n^-1/2")), ("adam", FLAT)):
+        slopes = predict_slopes(program, optimizer=optimizer)
+        (row,) = [row for row in slopes.values if row.operation == "linear" and row.shrinks]
+        assert written(row) == [powers("n^-1/2"), first, FLAT, FLAT]
+
+
 def test_a_diffusion_transformer_wakes_up_step_by_step() -> None:
     """Zero readout and zero gates: first the readout moves, then what it reads and the gates, then the blocks."""
     program = diffusion()

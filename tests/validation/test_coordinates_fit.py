@@ -20,7 +20,7 @@ def judged(y: np.ndarray, seed: int, spread: float = SPREAD, predicted: float = 
     drawn = y[:, None] + spread * np.sqrt(SAMPLES) * random.standard_normal((len(y), SAMPLES))
     error = drawn.std(axis=1, ddof=1) / np.sqrt(SAMPLES)
     x = X[: len(y)]
-    return judge(x, drawn.mean(axis=1), error, predicted, TOLERANCE, ALLOWED)
+    return judge(x, drawn.mean(axis=1), error, (predicted, predicted), TOLERANCE, ALLOWED)
 
 
 def test_a_line_is_least_squares() -> None:
