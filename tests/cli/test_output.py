@@ -152,7 +152,7 @@ def test_a_full_disk() -> None:
 
 SLOW = """
 import signal, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and these tests with them
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it, these tests perhaps, too
 print("here", flush=True)
 time.sleep(60)
 """
