@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -22,11 +22,12 @@ from ntksym.cli.budget import (
     widths_of,
 )
 from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi
-from ntksym.cli.output import Answer, answer, format_of, write_whole
+from ntksym.cli.output import Answer, answer, complain, format_of, write_whole
 from ntksym.cli.settings import one_of, optimizers_of, sizes_of
-from ntksym.errors import NtksymError
+from ntksym.errors import KernelError, NtksymError, ScalingError
+from ntksym.kernels.recursion import kernel_recursion
 from ntksym.language.program import Program
-from ntksym.records.predictions import Predicting
+from ntksym.records.predictions import Experiment, Predicting, Prediction
 from ntksym.reporting.figures import image, image_format
 from ntksym.sampling.optimizers import builders
 from ntksym.scaling.derive import scaling_table
@@ -54,8 +55,30 @@ def _scaling(program: Program, asked: Asked) -> Predicting:
     return scaling_table(program, optimizer=asked.optimizer, parametrization=asked.parametrization)
 
 
-MAKERS: dict[str, Callable[[Program, Asked], Predicting]] = {"scaling": _scaling}
+def _kernel(program: Program, asked: Asked) -> Predicting:
+    return kernel_recursion(program)
+
+
+MAKERS: dict[str, Callable[[Program, Asked], Predicting]] = {"scaling": _scaling, "kernel": _kernel}
 """The analyses whose predictions the command holds against networks, each from a program to its record."""
+REFUSALS = (ScalingError, KernelError)
+"""What an analysis says where its theory does not apply."""
+
+
+@dataclass(frozen=True)
+class WhereItApplies:
+    """The predictions of an analysis, or none and a line on standard error where it refuses the program."""
+
+    name: str
+    program: Program
+    asked: Asked
+
+    def predictions(self, experiment: Experiment) -> Sequence[Prediction]:
+        try:
+            return tuple(MAKERS[self.name](self.program, self.asked).predictions(experiment))
+        except REFUSALS as error:
+            complain(f"{self.name}: not held against networks: {error}")
+            return ()
 
 
 def validate_command(
@@ -77,6 +100,14 @@ def validate_command(
             help=f"{', '.join(parametrizations)}; {PARAMETRIZATION} if not given.",
         ),
     ] = PARAMETRIZATION,
+    analyses: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            show_default=False,
+            help=f"Whose predictions: {', '.join(MAKERS)}; all that apply if not given.",
+        ),
+    ] = None,
     widths: Widths = None,
     dim: Annotated[
         str | None,
@@ -125,7 +156,7 @@ def validate_command(
     sizes = {name: int(size) if size == int(size) else size for name, size in _sizes(at, dims).items()}
     record = validate(
         program,
-        *(make(program, asked) for make in MAKERS.values()),
+        *_records(analyses, program, asked),
         widths=grown,
         samples=None if budget.seconds is not None else budget.samples or SAMPLES,
         seconds=budget.seconds,
@@ -140,6 +171,13 @@ def validate_command(
     if plot is not None and drawn is not None:
         write_whole(plot, image(record, drawn))
     return answer(shown, output, record.to_table(), record.to_json, code=0 if record.ok else 1)
+
+
+def _records(names: str | None, program: Program, asked: Asked) -> list[Predicting]:
+    """Those of the analyses that are named, which may refuse; of all others what applies."""
+    if names is None:
+        return [WhereItApplies(name, program, asked) for name in MAKERS]
+    return [MAKERS[one_of(name.strip(), MAKERS, "analysis")](program, asked) for name in names.split(",")]
 
 
 def _sizes(at: str | None, dims: list[str]) -> dict[str, int | float]:

@@ -51,6 +51,15 @@ class Growth:
             return dict(zip(self.names, self.terms[0][0], strict=True))
         return None
 
+    def slopes(self, dim: str) -> tuple[Fraction, Fraction]:
+        """The least and the largest exponent of one dimension as it grows alone, among powers this is the maximum of.
+
+        The largest is the one in the limit; at finite sizes it may be any of them, and anything between.
+        """
+        place = self.names.index(dim)
+        powers = [min(form[place] for form in group) for group in self.terms]
+        return min(powers), max(powers)
+
     def factor(self, sizes: Mapping[str, float]) -> float:
         """The number at concrete sizes of the large dimensions (those not named count as 1)."""
         if self.is_zero:

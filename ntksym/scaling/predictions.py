@@ -9,7 +9,6 @@ from typing import Any
 from ntksym.errors import ScalingError
 from ntksym.language.dims import Number
 from ntksym.records.predictions import Experiment, Prediction, growth
-from ntksym.scaling.growth import Growth
 from ntksym.scaling.setting import optimizer_choice
 from ntksym.scaling.slopes import predict_slopes
 from ntksym.scaling.table import ScalingTable, renderers
@@ -69,14 +68,9 @@ def predictions(table: ScalingTable, experiment: Experiment) -> Iterator[Predict
                     ("optimizer", optimizers),
                 )
                 said = f"{row.value}: size at the start" if time == 0 else f"{row.value}: change after step {time}"
-                slope = slope_of(size, experiment.dim)
-                yield Prediction(said, "training", arguments, slope, growth(), RESOLUTION, settings=settings)
-
-
-def slope_of(growth: Growth, dim: str) -> float:
-    """The exponent of one dimension as it grows alone: of maxima the largest, of minima the smallest."""
-    place = growth.names.index(dim)
-    return float(max(min(form[place] for form in group) for group in growth.terms))
+                least, most = map(float, size.slopes(experiment.dim))
+                slope, either = (least + most) / 2, (most - least) / 2
+                yield Prediction(said, "training", arguments, slope, growth(), either + RESOLUTION, settings=settings)
 
 
 renderers["predictions"] = predictions

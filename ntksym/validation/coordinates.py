@@ -195,18 +195,6 @@ def _power(large: tuple[str, ...], exponents: Exponents) -> Growth:
     return Growth(large, ((tuple(Fraction(exponents.get(name, 0)) for name in large),),))
 
 
-def slope_along(growth: Growth, dim: str) -> Fraction | None:
-    """The exponent of one dimension while all others stay fixed; None for what is zero."""
-    return None if growth.is_zero else _slopes_along(growth, dim)[1]
-
-
-def _slopes_along(growth: Growth, dim: str) -> tuple[Fraction, Fraction]:
-    """The least and the largest exponent of one dimension among the powers that a growth is the maximum of."""
-    place = growth.names.index(dim)
-    powers = [min(form[place] for form in group) for group in growth.terms]
-    return min(powers), max(powers)
-
-
 # --- rows -----------------------------------------------------------------------------------------------
 
 
@@ -220,7 +208,7 @@ def _rows(
         predicted = slopes[label]
         for step, growth in enumerate((predicted.init, *predicted.changes[: trial.steps])):
             logs, errors = found.logs[label][:, step], found.errors[label][:, step]
-            powers = None if growth.is_zero else _slopes_along(growth, trial.dim)
+            powers = None if growth.is_zero else growth.slopes(trial.dim)
             rows.append(_row(label, operations[label], step, powers, x, logs, errors, tolerance, allowed))
     return tuple(rows)
 

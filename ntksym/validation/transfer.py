@@ -23,7 +23,7 @@ from ntksym.scaling.alignment import alignments
 from ntksym.scaling.derive import scaling_table
 from ntksym.scaling.parametrizations import Parametrization, parametrization_named
 from ntksym.scaling.setting import Optimizers, as_program
-from ntksym.validation.coordinates import checked_widths, slope_along, with_recipe
+from ntksym.validation.coordinates import checked_widths, with_recipe
 from ntksym.validation.coordinates_fit import line
 from ntksym.validation.data import given_data, sizes_for
 from ntksym.validation.runs import Trial
@@ -140,8 +140,12 @@ def predicted_drift(program: Program, optimizer: Optimizers, chosen: Parametriza
     out = {}
     for alignment in alignments:
         table = scaling_table(program, optimizer=optimizer, parametrization=chosen, alignment=alignment)
-        powers = [slope_along(row.lr, dim) for row in table.parameters if row.trained and row.lr is not None]
-        out[alignment] = min(power for power in powers if power is not None)
+        powers = [
+            row.lr.slopes(dim)[1]
+            for row in table.parameters
+            if row.trained and row.lr is not None and not row.lr.is_zero
+        ]
+        out[alignment] = min(powers)
     return out
 
 

@@ -35,8 +35,19 @@ def test_slopes_are_held_against_networks(run: Run, write: Write) -> None:
     record = Validation.from_json(data)
     assert (record.program, record.widths, record.samples, record.dim) == ("net", (8, 16, 32), 64, "n")
     assert record.ok, str(record)
-    assert {check.prediction.statistic for check in record.checks} == {"training"}
+    assert {check.prediction.statistic for check in record.checks} == {"training", "ntk"}
     assert Path("figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_analyses_may_be_chosen_and_those_that_do_not_apply_are_said(run: Run) -> None:
+    words = ("validate", "lora", "--at", "d_in=3", "--widths", "8,16,32", "--samples", "32", "--steps", "1")
+    code, out, err = run(*words)
+    assert code in (0, 1)
+    assert err.startswith("ntksym: kernel: not held against networks: ")
+    assert err.count("\n") == 1
+    assert "v10: size at the start" in out
+    assert "lora.py:" in refused(run(*words, "--analyses", "kernel"))
+    assert "no analysis 'kernels'; did you mean kernel?" in refused(run(*words, "--analyses", "kernels"))
 
 
 def test_a_wrong_prediction_gives_the_exit_code_1(run: Run, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
