@@ -3,7 +3,7 @@
 # mypy: implicit-reexport
 # ruff: noqa: F401
 
-from ntksym.sampling.chunks import map_chunks
+from ntksym._chunks import map_chunks
 from ntksym.sampling.ensemble import ensemble
 from ntksym.sampling.estimates import Estimate, Summary
 from ntksym.sampling.network import Network, network

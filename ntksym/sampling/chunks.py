@@ -5,8 +5,7 @@ Network i of an ensemble has the random key ``fold_in(key(seed), i)``, whichever
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
@@ -23,7 +22,6 @@ from ntksym.sampling.precision import double
 
 jax = lazy("jax")
 jnp = lazy("jax.numpy")
-distributed = lazy("distributed")
 
 Statistic = Callable[[Network, Any, Any, Any], Any]
 """(network, weights, inputs, key) -> an array, or a dict of arrays: what is measured of one network."""
@@ -172,29 +170,3 @@ def plan(start: int, samples: int, size: int) -> Iterator[tuple[int, int, int]]:
         now = min(size, part & -part) if part else size
         yield start, now, samples
         start += now
-
-
-def map_chunks(
-    function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], scheduler: Any = None, ahead: int = 32
-) -> Iterator[Any]:
-    """``function`` of each tuple of arguments, in order.
-
-    Args:
-        scheduler: None for this process, the address of a Dask scheduler, or anything with ``submit`` (a Dask
-            client, an executor of ``concurrent.futures``).
-        ahead: how many calls are under way at most.
-    """
-    if scheduler is None:
-        yield from (function(*each) for each in arguments)
-        return
-    if isinstance(scheduler, str):
-        with distributed.Client(scheduler) as client:
-            yield from map_chunks(function, arguments, client, ahead)
-        return
-    waiting: deque[Any] = deque()
-    for each in arguments:
-        waiting.append(scheduler.submit(function, *each))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from ntksym._chunks import map_chunks, with_bar
 from ntksym._lazy import lazy
 from ntksym.errors import SamplingError
 from ntksym.sampling.accumulators import Moments
-from ntksym.sampling.chunks import Statistic, Task, chunk_size, map_chunks, moments_of, plan
+from ntksym.sampling.chunks import Statistic, Task, chunk_size, moments_of, plan
 from ntksym.sampling.estimates import Estimate
 from ntksym.sampling.network import Network
 
 jax = lazy("jax")
-rich_progress = lazy("rich.progress")
-rich_console = lazy("rich.console")
-
-T = TypeVar("T")
 
 SCHEMA = "ntksym.ensemble/1"
 SECONDS_BETWEEN_SAVES = 5.0
@@ -58,7 +54,7 @@ def ensemble(
         chunk: networks at once, at most; what fits into ``memory`` by default.
         checkpoint: a file (.npz) that the state is written to every few seconds, and when the run ends or breaks
             off. If it exists, the run goes on from it, also to a larger number of samples.
-        scheduler: None, the address of a Dask scheduler, or an executor; see ``map_chunks``.
+        scheduler: None, "dask", the address of a Dask scheduler, or an executor; see ``ntksym.sampling.map_chunks``.
         progress: show a bar, on a terminal only.
 
     Networks that give nan or infinity are left out, counted in ``Estimate.rejected``, and warned of.
@@ -81,9 +77,10 @@ def ensemble(
     if done < samples:
         chunks = list(plan(done, samples, chunk_size(task, samples - done, memory, chunk)))
         results = map_chunks(moments_of, ((task, *each) for each in chunks), scheduler)
+        shown = with_bar(results, len(chunks), progress, "networks")
         saved = monotonic()
         try:
-            for (start, size, _), (group, found) in zip(chunks, _shown(results, len(chunks), progress), strict=True):
+            for (start, size, _), (group, found) in zip(chunks, shown, strict=True):
                 groups, done = groups.merge_at(group, found), min(start + size, samples)
                 if file is not None and monotonic() - saved > SECONDS_BETWEEN_SAVES:
                     save_state(file, identity, done, groups)
@@ -99,15 +96,6 @@ def ensemble(
             stacklevel=2,
         )
     return estimate
-
-
-def _shown(results: Iterable[T], total: int, progress: bool) -> Iterator[T]:
-    if not (progress and sys.stderr.isatty()):
-        yield from results
-        return
-    columns = (*rich_progress.Progress.get_default_columns(), rich_progress.MofNCompleteColumn())
-    with rich_progress.Progress(*columns, console=rich_console.Console(stderr=True)) as bar:
-        yield from bar.track(results, total=total, description="networks")
 
 
 # --- state on disk ---------------------------------------------------------------------------------------

@@ -188,11 +188,6 @@ def test_dask_gives_the_same_numbers() -> None:
     same(found, run(statistic=kernel("v2")), 0)
 
 
-def test_calls_come_back_in_order() -> None:
-    with ThreadPoolExecutor(3) as pool:
-        assert list(chunks_of.map_chunks(pow, ((2, i) for i in range(20)), pool, ahead=4)) == [2**i for i in range(20)]
-
-
 # --- known answers ---------------------------------------------------------------------------------------
 
 
