@@ -39,7 +39,7 @@ def budget_of(samples: str | None, seconds: str | None, seed: str, memory: str) 
         None if samples is None else _samples(samples),
         None if seconds is None else _seconds(seconds),
         _seed(seed),
-        _memory(memory),
+        memory_of(memory),
     )
 
 
@@ -68,7 +68,7 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _memory(text: str) -> int:
+def memory_of(text: str) -> int:
     """``512MB`` or ``2GiB`` in bytes."""
     found = _AMOUNT.fullmatch(text.strip())
     size = int(float(found[1]) * _UNITS[found[2].lower()]) if found else 0

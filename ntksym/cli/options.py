@@ -1,4 +1,4 @@
-"""Options that every command has: the architecture and its settings, the form of the answer and where it goes."""
+"""Options that several commands have: the architecture and its settings, the form of the answer and where it goes."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ Arch = Annotated[
 Assignments = Annotated[list[str] | None, _option("--set", metavar="KEY=VALUE", text="A setting of ARCH; repeatable.")]
 Phi = Annotated[str | None, _option("--phi", metavar="NAME", text="Short for --set phi=NAME.")]
 Depth = Annotated[str | None, _option("--depth", metavar="N", text="Short for --set depth=N.")]
+SigmaW = Annotated[str | None, _option("--sigma-w", metavar="X", text="Short for --set sigma_w=X.")]
+SigmaB = Annotated[str | None, _option("--sigma-b", metavar="X", text="Short for --set sigma_b=X.")]
 Format = Annotated[
     str | None,
     _option(

@@ -37,12 +37,12 @@ def read_inputs(program: Program, given: Any, what: str = "the inputs") -> dict[
     out = {}
     for node in program.inputs:
         array = _numbers(arrays[node.name], f"{what}: {node.name}")
-        rank = _rank(node)
-        if array.ndim not in (rank, rank + 1):
+        axes = rank(node)
+        if array.ndim not in (axes, axes + 1):
             raise KernelError(
-                f"{what}: {node.name} {node.type} needs {rank + 1} axes, the first over inputs, not {array.ndim}"
+                f"{what}: {node.name} {node.type} needs {axes + 1} axes, the first over inputs, not {array.ndim}"
             )
-        out[node.name] = array if array.ndim == rank + 1 else array[None]
+        out[node.name] = array if array.ndim == axes + 1 else array[None]
     count = max(len(array) for array in out.values())
     for name, array in out.items():
         if len(array) not in (1, count):
@@ -62,7 +62,8 @@ def _numbers(given: Any, what: str) -> Array:
     return array
 
 
-def _rank(node: Node) -> int:
+def rank(node: Node) -> int:
+    """Axes of one input."""
     assert not isinstance(node.type, MatrixType)
     return len(node.type.positions) + (node.attr("kind") not in ("tokens", "graph"))
 
@@ -73,7 +74,7 @@ def sizes_from(program: Program, inputs: Mapping[str, Array]) -> dict[str, int]:
     for node in program.inputs:
         assert not isinstance(node.type, MatrixType)
         sizes = [axis.size for axis in node.type.positions]
-        if _rank(node) > len(sizes):
+        if rank(node) > len(sizes):
             sizes.append(node.type.coord)
         for size, length in zip(sizes, inputs[node.name].shape[1:], strict=True):
             if len(size.powers) == 1 and size.powers[0][1] == 1 and size.coefficient == 1:

@@ -71,10 +71,12 @@ def gram(
     Raises KernelError for inputs that a kernel cannot take (none, not finite, no numbers) and for unknown names,
     NtksymError for a file that cannot be written, and for a broken-off run that was of other inputs or kernels.
     """
-    compiled = compiled_kernel(kernel, values)
-    names = _names(get, compiled)
-    first = _inputs(X, "X")
-    second = None if X2 is None or X2 is X else _inputs(X2, "X2")
+    names = _names(get)
+    compiled = compiled_kernel(kernel, names, values)
+    first = finite_inputs(X, "X")
+    second = None if X2 is None or X2 is X else finite_inputs(X2, "X2")
+    if second is not None and first.shape[1:] != second.shape[1:]:
+        raise KernelError(f"X and X2 hold inputs of different shapes: {first.shape[1:]} and {second.shape[1:]}")
     side = _side(tile, memory, compiled.dtype.itemsize * len(names))
     grid = Grid(len(first), None if second is None else len(second), side)
     matrices: Matrices
@@ -91,33 +93,36 @@ def gram(
     return whole[0] if isinstance(get, str) else Kernels(**dict(zip(names, whole, strict=True)))
 
 
-def compiled_kernel(kernel: Any, values: Mapping[str, Any]) -> CompiledKernel:
-    """A program or a recursion compiled with these values, or a compiled kernel at them."""
+def compiled_kernel(kernel: Any, names: Sequence[str], values: Mapping[str, Any]) -> CompiledKernel:
+    """A program or a recursion compiled with these values, or a compiled kernel at them, for these of its outputs."""
     if isinstance(kernel, Architecture):
         kernel = kernel()
     if isinstance(kernel, Program):
         dims = {dim.name for dim in kernel.dims}
-        kernel = kernel_recursion(kernel, sizes={name: size for name, size in values.items() if name in dims})
+        sizes = {name: size for name, size in values.items() if name in dims}
+        kernel = kernel_recursion(kernel, sizes=sizes, ntk="ntk" in names)
     if hasattr(kernel, "compile"):
         compiled: CompiledKernel = kernel.compile(**values)
     elif hasattr(kernel, "at"):
         compiled = kernel.at(**values) if values else kernel
     else:
         raise KernelError(f"gram takes a compiled kernel, a kernel recursion or a program, not {type(kernel).__name__}")
+    if not set(names) <= set(compiled.outputs):
+        raise KernelError(f"this kernel gives {' and '.join(compiled.outputs)}, not {' and '.join(names)}")
     return compiled
 
 
 # --- what is asked for --------------------------------------------------------------------------------------------
 
 
-def _names(get: str | Sequence[str], compiled: CompiledKernel) -> tuple[str, ...]:
+def _names(get: str | Sequence[str]) -> tuple[str, ...]:
     names = (get,) if isinstance(get, str) else tuple(get)
-    if not names or len(set(names)) < len(names) or not set(names) <= set(compiled.outputs):
-        raise KernelError(f"get={get!r}: expected one or several of {', '.join(compiled.outputs)}")
+    if not names or len(set(names)) < len(names) or not set(names) <= set(OUTPUTS):
+        raise KernelError(f"get={get!r}: expected one or several of {', '.join(OUTPUTS)}")
     return names
 
 
-def _inputs(given: Any, what: str) -> Array:
+def finite_inputs(given: Any, what: str) -> Array:
     """Inputs as an array of finite numbers, one at least."""
     try:
         array = np.asanyarray(given)

@@ -88,6 +88,8 @@ class InFiles:
     # --- the start ---
 
     def _check_target(self) -> None:
+        if self.single and self.target.suffix != ".npy":
+            raise NtksymError(f"{self.out}: one matrix is written into a .npy file, so name it so")
         if self.single and self.target.exists() and not self.target.is_file():
             raise NtksymError(f"cannot write {self.out}: it is not a file")
         if not self.single and self.target.suffix == ".npy":

@@ -116,6 +116,7 @@ NAN = np.where(np.arange(23)[:, None] == 17, np.nan, X)
         (np.array([["a"]]), {}, "X holds <U1, expected real numbers"),
         (np.array([[None]]), {}, "X holds object"),
         (X + 1j, {}, "X holds complex128"),
+        (X, {"X2": X[:, :2]}, "X and X2 hold inputs of different shapes: (3,) and (2,)"),
         ([[1.0], [1.0, 2.0]], {}, "X is not an array: its rows differ in length"),
         (X, {"get": "nngpp"}, "get='nngpp': expected one or several of nngp, ntk"),
         (X, {"get": ()}, "get=()"),
@@ -277,10 +278,12 @@ def test_outputs_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     (tmp_path / "K").mkdir()
     (tmp_path / "K" / "mine").write_text("", encoding="utf-8")
     (tmp_path / "file").write_text("", encoding="utf-8")
+    (tmp_path / "folder.npy").mkdir()
     for out, get, says in [
         (tmp_path / "no" / "k.npy", "ntk", "No such file or directory"),
         (tmp_path / "file" / "k.npy", "ntk", "Not a directory"),
-        (tmp_path / "K", "ntk", "it is not a file"),
+        (tmp_path / "K", "ntk", "written into a .npy file, so name it so"),
+        (tmp_path / "folder.npy", "ntk", "it is not a file"),
         (tmp_path / "K", ("nngp", "ntk"), "there is something of this name already"),
         (tmp_path / "file", ("nngp", "ntk"), "there is something of this name already"),
         (tmp_path / "k.npy", ("nngp", "ntk"), "name one without .npy"),
