@@ -15,6 +15,9 @@ __version__ = "0.1.0"
 
 _LATER = {
     "zoo": "ntksym.zoo",
+    "CovarianceFunction": "ntksym.dynamics.covariance",
+    "NNGPRegressor": "ntksym.dynamics.regressors",
+    "NTKRegressor": "ntksym.dynamics.regressors",
     "Prediction": "ntksym.records.predictions",
     "ScalingTable": "ntksym.scaling",
     "Validation": "ntksym.validation",

@@ -27,3 +27,7 @@ class SamplingError(NtksymError):
 
 class ValidationError(NtksymError):
     """A prediction that cannot be measured, or a validation that cannot be set up or read as asked."""
+
+
+class DynamicsError(NtksymError):
+    """Training that cannot be predicted as asked: the message says what to change."""

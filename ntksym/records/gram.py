@@ -25,6 +25,11 @@ class CompiledKernel(Protocol):
     def values(self) -> Mapping[str, float]: ...
 
     @property
+    def hyperparameters(self) -> Mapping[str, float]:
+        """All standard deviations that ``at`` can change, and what they are, set or not; no sizes."""
+        ...
+
+    @property
     def dtype(self) -> Any: ...
 
     @property
