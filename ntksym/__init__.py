@@ -31,6 +31,7 @@ _LATER = {
     "equivalent": "ntksym.scaling",
     "four_point": "ntksym.sampling",
     "kernel": "ntksym.sampling",
+    "compiled_kernel": "ntksym.kernels",
     "kernel_recursion": "ntksym.kernels",
     "moments": "ntksym.sampling",
     "mu_transfer": "ntksym.validation.transfer",

@@ -12,6 +12,7 @@ from ntksym._lazy import lazy
 from ntksym.errors import KernelError
 from ntksym.kernels.arithmetic import FLOAT_DIGITS, Double, Precise
 from ntksym.kernels.blocks import BlockMap, block_maps
+from ntksym.kernels.compiled import Compiled, compiled_kernel
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
 from ntksym.kernels.depth import ClosedForm, closed_forms
 from ntksym.kernels.derivatives import derivative_of, linear_parts, marked, symbols_of
@@ -59,6 +60,8 @@ class KernelRecursion:
     sizes: tuple[tuple[str, Number], ...]
     unrolled: frozenset[int]
     rates: tuple[tuple[str, Any], ...] = ()
+    by: str = ""
+    """The hyperparameter that this is a derivative by, if it is one."""
 
     @property
     def evidence(self) -> Evidence:
@@ -194,7 +197,30 @@ class KernelRecursion:
             names = ", ".join(sorted(set(known) - dims)) or "none"
             raise KernelError(f"{self.program.name} has no number {name!r} to differentiate by; it has: {names}")
         outputs = tuple(line.name for line in self.formula if line.name in OUTPUTS)
-        return replace(self, formula=derivative_of(self.formula, known[name], outputs))
+        return replace(self, formula=derivative_of(self.formula, known[name], outputs), by=name)
+
+    def compile(
+        self, backend: str = "numba", dtype: Any = "float64", threads: int | None = None, **values: float
+    ) -> Compiled:
+        """Both kernels as fast code, called with inputs: ``compiled(X1, X2)``; see ``ntksym.compiled_kernel``.
+
+        Raises KernelError for what cannot be compiled (yet), with the line.
+        """
+        if self.by:
+            raise KernelError(f"a derivative by {self.by} cannot be compiled yet; use evaluate()")
+        made = compiled_kernel(
+            self.program,
+            parameterization=self.parameterization,
+            rates=dict(self.rates),
+            sizes=dict(self.sizes),
+            outputs=[line.name for line in self.formula if line.name in OUTPUTS],
+            backend=backend,
+            dtype=dtype,
+            threads=threads,
+            **values,
+        )
+        made.functions  # what cannot be compiled is said here  # noqa: B018
+        return made
 
     @property
     def blocks(self) -> dict[str, BlockMap]:

@@ -1,0 +1,79 @@
+"""The functions that generated statements call, in arrays: NumPy's, those of mpmath over object arrays, and JAX's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ntksym._lazy import lazy
+
+special = lazy("scipy.special")
+mpmath = lazy("mpmath")
+jnp = lazy("jax.numpy")
+jsp = lazy("jax.scipy.special")
+
+
+def _common(xp: Any) -> dict[str, Any]:
+    """What is the same in NumPy and in JAX."""
+
+    def apart(c: Any, v: Any, f: Any, u: Any) -> Any:
+        g, h = v / (1 + abs(c)), u / (1 + abs(f))
+        return xp.where(c * f < 0, 1 - c * f, g + h - g * h)
+
+    def inverse(x: Any) -> Any:
+        return xp.where(x > 0, 1 / xp.where(x > 0, x, 1), 0.0)
+
+    return {
+        "sqrt": xp.sqrt,
+        "exp": xp.exp,
+        "log": xp.log,
+        "sin": xp.sin,
+        "cos": xp.cos,
+        "sinh": xp.sinh,
+        "cosh": xp.cosh,
+        "tanh": xp.tanh,
+        "sign": xp.sign,
+        "angle": xp.arctan2,
+        "asin": lambda x: xp.arcsin(xp.clip(x, -1, 1)),
+        "acos": lambda x: xp.arccos(xp.clip(x, -1, 1)),
+        "atan": xp.arctan,
+        "less": lambda x, y, then, otherwise: xp.where(x < y, then, otherwise),
+        "positive": lambda x: xp.maximum(x, 0),
+        "apart": apart,
+        "inverse": inverse,
+    }
+
+
+def numpy_functions() -> Mapping[str, Any]:
+    return {**_common(np), "erf": special.erf, "erfc": special.erfc, "NormalCDF": special.ndtr}
+
+
+def jax_functions() -> Mapping[str, Any]:
+    return {**_common(jnp), "erf": jsp.erf, "erfc": jsp.erfc, "NormalCDF": jsp.ndtr}
+
+
+def mpmath_functions() -> Mapping[str, Any]:
+    """Functions of object arrays, element by element."""
+    zero = mpmath.mpf(0)
+
+    def apart(c: Any, v: Any, f: Any, u: Any) -> Any:
+        g, h = v / (1 + abs(c)), u / (1 + abs(f))
+        return 1 - c * f if c * f < 0 else g + h - g * h
+
+    scalar = {
+        name: getattr(mpmath, name)
+        for name in ("sqrt", "exp", "log", "sin", "cos", "sinh", "cosh", "tanh", "sign", "atan", "erf", "erfc")
+    }
+    scalar.update(
+        angle=mpmath.atan2,
+        asin=lambda x: mpmath.asin(max(-1, min(1, x))),
+        acos=lambda x: mpmath.acos(max(-1, min(1, x))),
+        less=lambda x, y, then, otherwise: then if x < y else otherwise,
+        positive=lambda x: max(x, zero),
+        apart=apart,
+        inverse=lambda x: 1 / x if x > 0 else zero,
+        NormalCDF=mpmath.ncdf,
+    )
+    return {name: np.vectorize(function, otypes=[object]) for name, function in scalar.items()}
