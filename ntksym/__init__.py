@@ -30,6 +30,7 @@ _LATER = {
     "ensemble": "ntksym.sampling",
     "equivalent": "ntksym.scaling",
     "four_point": "ntksym.sampling",
+    "gram": "ntksym.kernels.gram",
     "kernel": "ntksym.sampling",
     "compiled_kernel": "ntksym.kernels",
     "kernel_recursion": "ntksym.kernels",

@@ -56,7 +56,7 @@ def renewed(readme: str, folder: Path) -> str:
     return CONSOLE.sub(lambda found: executed(found["block"], folder), readme)
 
 
-COMMANDS = ("coordcheck", "drift", "kernel", "validate")
+COMMANDS = ("coordcheck", "drift", "gram", "kernel", "validate")
 """Commands beside ``scaling``."""
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from ntksym._chunks import map_chunks, with_bar, workers
 from ntksym.errors import KernelError
-from ntksym.kernels.recursion import kernel_recursion
+from ntksym.kernels.compiled import compiled_kernel
+from ntksym.kernels.recursion import KernelRecursion
 from ntksym.kernels.tiles import Grid, InMemory, Matrices, Tile
 from ntksym.kernels.tiles_in_files import InFiles
 from ntksym.language.program import Program
@@ -25,8 +26,8 @@ MEMORY = 2**28
 IN_MEMORY = 8
 """Tiles that fit into the bound: those under way, the one that is written, and what a kernel works on beside it."""
 UNDER_WAY = 4
-STEP = 64
-"""Sides of tiles are multiples of this, so that rows of a tile start at whole pages of most files."""
+STEP = 256
+"""Larger tiles have sides that are multiples of this, the blocks of compiled kernels."""
 
 Array = Any
 
@@ -72,7 +73,7 @@ def gram(
     NtksymError for a file that cannot be written, and for a broken-off run that was of other inputs or kernels.
     """
     names = _names(get)
-    compiled = compiled_kernel(kernel, names, values)
+    compiled = as_compiled(kernel, names, values)
     first = finite_inputs(X, "X")
     second = None if X2 is None or X2 is X else finite_inputs(X2, "X2")
     if second is not None and first.shape[1:] != second.shape[1:]:
@@ -93,16 +94,15 @@ def gram(
     return whole[0] if isinstance(get, str) else Kernels(**dict(zip(names, whole, strict=True)))
 
 
-def compiled_kernel(kernel: Any, names: Sequence[str], values: Mapping[str, Any]) -> CompiledKernel:
+def as_compiled(kernel: Any, names: Sequence[str], values: Mapping[str, Any]) -> CompiledKernel:
     """A program or a recursion compiled with these values, or a compiled kernel at them, for these of its outputs."""
-    if isinstance(kernel, Architecture):
-        kernel = kernel()
-    if isinstance(kernel, Program):
-        dims = {dim.name for dim in kernel.dims}
-        sizes = {name: size for name, size in values.items() if name in dims}
-        kernel = kernel_recursion(kernel, sizes=sizes, ntk="ntk" in names)
-    if hasattr(kernel, "compile"):
-        compiled: CompiledKernel = kernel.compile(**values)
+    compiled: CompiledKernel
+    if isinstance(kernel, Program | Architecture):
+        program = kernel if isinstance(kernel, Program) else kernel()
+        sizes = {name: size for name, size in values.items() if name in _lengths(program)}
+        compiled = compiled_kernel(program, sizes=sizes, outputs=names, **values)
+    elif isinstance(kernel, KernelRecursion):
+        compiled = kernel.compile(**values)
     elif hasattr(kernel, "at"):
         compiled = kernel.at(**values) if values else kernel
     else:
@@ -110,6 +110,12 @@ def compiled_kernel(kernel: Any, names: Sequence[str], values: Mapping[str, Any]
     if not set(names) <= set(compiled.outputs):
         raise KernelError(f"this kernel gives {' and '.join(compiled.outputs)}, not {' and '.join(names)}")
     return compiled
+
+
+def _lengths(program: Program) -> set[str]:
+    """Dimensions that positions run along: a derivation may need to know their sizes."""
+    axes = (axis for node in program.nodes.values() for axis in node.type.positions)
+    return {dim.name for axis in axes for dim, _ in axis.size.powers}
 
 
 # --- what is asked for --------------------------------------------------------------------------------------------

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ntksym as ns
 from ntksym.errors import KernelError, NtksymError
 from ntksym.kernels.gram import gram
 from ntksym.kernels.tiles import Grid
-from ntksym.records.gram import Kernels
+from ntksym.records.gram import OUTPUTS, Kernels
 from tests.kernels.arc_cosine import ArcCosine, Fate, Watched
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +136,43 @@ def test_what_cannot_be_computed_is_said_before_anything_is(x: Any, options: Any
 def test_other_things_than_kernels_are_refused() -> None:
     with pytest.raises(KernelError, match="not str"):
         gram("mlp", X)
+
+
+# --- kernels that are compiled --------------------------------------------------------------------------------------
+
+NET = ns.zoo.load("mlp")(depth=1)
+
+
+def test_programs_recursions_and_compiled_kernels_are_taken() -> None:
+    """Against mpmath, duplicates and antipodes in other tiles included, to 1e-14 of the inputs' own kernels.
+
+    An entry that cancels (an NTK with biases passes through zero) has that many digits, not as many of its own.
+    """
+    x = np.concatenate([X, X[:3], -X[:2]])
+    values = {"sigma_w": 1.4, "sigma_b": 0.3}
+    recursion = ns.kernel_recursion(NET)
+    compiled = recursion.compile(**values)
+    exact = recursion.evaluate(x, **values)
+    for kernel, options in [(NET, {"tile": 8}), (recursion, {"tile": 8}), (NET, {}), (compiled, {"tile": 8})]:
+        found = gram(kernel, x, **options, **({} if kernel is compiled else values))
+        for name in OUTPUTS:
+            matrix, expected = getattr(found, name), getattr(exact, name).astype(float)
+            same(matrix, matrix.T)
+            scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+            assert (np.abs(matrix - expected) / scale).max() < 1e-14
+
+
+def test_a_compiled_kernel_writes_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    compiled = ns.kernel_recursion(NET).compile(sigma_w=1.4)
+    gram(compiled, X, out=tmp_path / "here", tile=8)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        gram(compiled, X, out=tmp_path / "there", tile=8, scheduler=pool)
+    assert files_below(tmp_path / "here") == files_below(tmp_path / "there")
+
+
+def test_a_kernel_without_the_output_is_refused() -> None:
+    with pytest.raises(KernelError, match="this kernel gives nngp, not ntk"):
+        gram(ns.compiled_kernel(NET, outputs=["nngp"]), X, get="ntk")
 
 
 # --- files --------------------------------------------------------------------------------------------------------
