@@ -125,8 +125,6 @@ class CovarianceFunction(Kernel):  # type: ignore[misc]
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CovarianceFunction) and self._identity == other._identity
 
-    __hash__ = None  # type: ignore[assignment]
-
     @property
     def _identity(self) -> tuple[Any, ...]:
         return self.kernel.key, self.output, self.value_bounds

@@ -153,7 +153,8 @@ def gradient_flow(gram: Kernels, targets: Array, ridge: float = 0.0, time: float
 
 def _inverse(gram: Array, ridge: float, rounding: float) -> Inverse:
     """(gram + ridge)^-1, if rounding leaves a digit of it."""
-    shifted = gram + ridge * np.eye(len(gram))
+    shifted = gram.copy()
+    shifted.flat[:: len(gram) + 1] += ridge
     factor, failed = linalg.lapack.dpotrf(shifted, lower=1, clean=1)
     norm = np.abs(shifted).sum(0).max()
     if failed or linalg.lapack.dpocon(factor, norm, uplo="L")[0] < rounding:

@@ -112,8 +112,9 @@ class NTKRegressor(_KernelRegressor):
     """An ensemble of infinitely wide networks, trained by gradient flow for a time: its exact mean and spread.
 
     Every network starts at random weights and minimises half the sum of squared errors plus ridge / 2 times the squared
-    distance of its weights (unit Gaussians, the "ntk" parameterization) from where they started; the prediction's
-    standard deviation is that over the ensemble. The mean starts at zero: centre targets that do not vary about zero.
+    distance of its weights from where they started; the prediction's standard deviation is that over the ensemble.
+    Weights are those of the kernel's parameterization, unit Gaussians unless it is a recursion derived for another one.
+    The mean starts at zero: centre targets that do not vary about zero.
 
     Args:
         kernel, hyperparameters: as for ``NNGPRegressor``.

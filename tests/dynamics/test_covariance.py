@@ -58,6 +58,35 @@ def test_its_gradient_is_the_exact_one() -> None:
     assert_allclose(gradient, np.stack([by_w, by_b], axis=-1), rtol=1e-9, atol=2e-10)
 
 
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_the_kernel_of_a_program_has_the_gradient_of_its_differentiated_recursion(output: str) -> None:
+    recursion = ns.kernel_recursion(ns.zoo.load("mlp")())
+    covariance = ns.CovarianceFunction(recursion.compile(sigma_w=1.4, sigma_b=0.3), output)
+    values = covariance.kernel.hyperparameters
+    assert dict(values) == {"sigma_w": 1.4, "sigma_b": 0.3}
+    slopes = (getattr(recursion.derivative(name).evaluate(X, **values), output).astype(float) for name in values)
+    expected = np.stack([value * slope for value, slope in zip(values.values(), slopes, strict=True)], axis=-1)
+    assert_allclose(covariance(X, eval_gradient=True)[1], expected, rtol=1e-9, atol=2e-10)
+    for other in (clone(covariance), pickle.loads(pickle.dumps(covariance))):
+        assert other == covariance
+
+
+def test_what_was_not_set_is_a_hyperparameter_and_a_size_is_none() -> None:
+    depth = ns.dim("L")
+
+    @ns.program
+    def deep(x: ns.Vector("d")) -> ns.Value:
+        n = ns.dim("n")
+        h = ns.repeat(depth, lambda h: ns.dense(ns.relu(h), n, name="up"), ns.dense(x, n, name="embed"))
+        return ns.dense(h, 1, name="out")
+
+    covariance = ns.CovarianceFunction(ns.kernel_recursion(deep).compile(sigma_b=0.5, L=3))
+    assert dict(covariance.kernel.hyperparameters) == {"sigma_w": 1.0, "sigma_b": 0.5}
+    moved = covariance.clone_with_theta(np.log([1.5, 0.4]))
+    expected = ns.kernel_recursion(deep).evaluate(X, digits=None, sigma_w=1.5, sigma_b=0.4, L=3).nngp
+    assert_allclose(moved(X), expected, rtol=1e-12)
+
+
 def test_theta_is_a_round_trip() -> None:
     covariance = ns.CovarianceFunction(KERNEL)
     assert_allclose(covariance.theta, np.log([1.5, 0.3]), rtol=1e-15)

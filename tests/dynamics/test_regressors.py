@@ -1,6 +1,9 @@
 """The estimators: scikit-learn's own checks, and what a user may hand to them."""
 
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+ROOT = Path(__file__).parents[2]
 rng = np.random.default_rng(2)
 X, TEST = rng.standard_normal((8, 3)), rng.standard_normal((5, 3))
 Y = np.stack([np.sin(X.sum(1)), X[:, 0] ** 2], axis=1)
@@ -26,9 +30,27 @@ KERNEL = Arcsine()
 BOTH = [ns.NNGPRegressor(KERNEL, ridge=0.01), ns.NTKRegressor(KERNEL, ridge=0.01, time=2.0)]
 
 
-@parametrize_with_checks([ns.NNGPRegressor(KERNEL), ns.NTKRegressor(KERNEL), ns.NTKRegressor(KERNEL, time=5.0)])
+@parametrize_with_checks(
+    [ns.NNGPRegressor(KERNEL), ns.NTKRegressor(KERNEL), ns.NTKRegressor(KERNEL, time=5.0), ns.NTKRegressor()]
+)
 def test_it_is_an_estimator_of_scikit_learn(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+def test_without_scikit_learn_they_name_what_to_install() -> None:
+    script = """
+import sys
+sys.modules["sklearn"] = None
+import ntksym as ns
+from ntksym.dynamics import gaussian_process
+for name in ("NNGPRegressor", "NTKRegressor", "CovarianceFunction"):
+    try:
+        getattr(ns, name)
+    except ns.errors.NtksymError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.count("sklearn, which is not installed: pip install 'ntksym[sklearn]'") == 3
 
 
 # --- predictions -----------------------------------------------------------------------------------------
@@ -74,6 +96,38 @@ def test_integers_and_strided_inputs_give_the_same_numbers(model: Any) -> None:
     wide[::2, ::2] = whole
     for inputs in (whole, whole.tolist(), wide[::2, ::2], np.asfortranarray(whole)):
         assert (clone(model).fit(inputs, Y[:, 0]).predict(TEST) == expected).all()
+
+
+# --- kernels of programs ---------------------------------------------------------------------------------
+
+
+def test_by_default_the_kernel_is_that_of_the_zoo_s_mlp_for_inputs_of_any_dimension() -> None:
+    recursion = ns.kernel_recursion(ns.zoo.load("mlp")())
+    for inputs, sigma_w in ((X, 1.0), (X[:, :2], 1.7)):
+        values = {"sigma_w": sigma_w, "sigma_b": 0.2}
+        gram, cross = (
+            recursion.evaluate(inputs, **values),
+            recursion.evaluate(TEST[:, : inputs.shape[1]], inputs, **values),
+        )
+        for model, kernel in ((ns.NNGPRegressor, "nngp"), (ns.NTKRegressor, "ntk")):
+            matrix, rows = (getattr(found, kernel).astype(float) for found in (gram, cross))
+            expected = rows @ np.linalg.solve(matrix + 0.1 * np.eye(8), Y)
+            found = model(hyperparameters=values, ridge=0.1).fit(inputs, Y).predict(TEST[:, : inputs.shape[1]])
+            assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_architecture_program_recursion_and_compiled_kernel_are_the_same_kernel() -> None:
+    architecture, values = ns.zoo.load("mlp"), {"sigma_w": 1.3}
+    program = architecture(depth=1)
+    recursion = ns.kernel_recursion(program)
+    models = [ns.NTKRegressor(kernel, hyperparameters=values) for kernel in (program, recursion)]
+    models.append(ns.NTKRegressor(recursion.compile(**values)))
+    models = [pickle.loads(pickle.dumps(model.fit(X, Y))) for model in map(clone, models)]
+    expected = models[0].predict(TEST, return_std=True)
+    for model in models[1:]:
+        assert (np.array(model.predict(TEST, return_std=True)) == np.array(expected)).all()
+    deeper = clone(ns.NTKRegressor(architecture, hyperparameters=values)).fit(X, Y)
+    assert not np.allclose(deeper.predict(TEST), expected[0], rtol=1e-3)
 
 
 # --- the same on the way -------------------------------------------------------------------------------
