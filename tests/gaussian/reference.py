@@ -56,9 +56,10 @@ def density(x: Any) -> Any:
     return mpmath.exp(-(x**2) / 2) / mpmath.sqrt(2 * mpmath.pi)
 
 
-def single(f: Function, kinks: Sequence[Any], spread: Any) -> Any:
-    """E[f(u)] for u ~ N(0, spread^2)."""
-    return mpmath.fsum(w * f(spread * x) for x, w in nodes([k / spread for k in kinks], spread=spread))
+def single(f: Function, kinks: Sequence[Any], spread: Any, steep: Any = 0) -> Any:
+    """E[f(u)] for u ~ N(0, spread^2); ``steep``: the largest spread of another function inside of f."""
+    dense = nodes([k / spread for k in kinks], spread=max(spread, steep))
+    return mpmath.fsum(w * f(spread * x) for x, w in dense)
 
 
 def pair(f: Function, g: Function, kinks: Sequence[Any], p: Any, q: Any, rho: Any) -> Any:
@@ -68,7 +69,7 @@ def pair(f: Function, g: Function, kinks: Sequence[Any], p: Any, q: Any, rho: An
         a, b = mpmath.sqrt(p), mpmath.sqrt(q)
         if abs(rho) == 1:
             both = [*kinks, *(k * rho * a / b for k in kinks)]
-            return single(lambda u: f(u) * g(rho * u * b / a), both, a)
+            return single(lambda u: f(u) * g(rho * u * b / a), both, a, b)
         if abs(rho) < 0.8:
             return _on_grid(f, g, tuple(kinks), p, q, rho)
         return _along(f, g, kinks, a, b, rho)
