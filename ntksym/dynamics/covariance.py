@@ -42,7 +42,9 @@ class CovarianceFunction(Kernel):  # type: ignore[misc]
         value_bounds: Bounds | Mapping[str, Bounds] = (1e-2, 1e2),
     ) -> None:
         if not (hasattr(kernel, "diagonal") and hasattr(kernel, "at")):
-            raise DynamicsError(f"{kernel!r} is no compiled kernel: give kernel_recursion(program).compile()")
+            raise DynamicsError(
+                f"expected a compiled kernel, such as kernel_recursion(program).compile(), not {type(kernel).__name__}"
+            )
         if output not in kernel.outputs:
             raise DynamicsError(f"output={output!r} is none of this kernel's: {', '.join(kernel.outputs)}")
         if isinstance(value_bounds, Mapping):

@@ -189,7 +189,7 @@ def test_single_precision_takes_longer_steps() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("rbf",), "'rbf' is no compiled kernel"),
+        (("rbf",), "expected a compiled kernel, such as .*, not str"),
         ((KERNEL, "relu"), "output='relu' is none of this kernel's: nngp, ntk"),
         ((KERNEL, "nngp", {"sigma_q": (1, 2)}), "bounds of 'sigma_q': the kernel has sigma_w, sigma_b"),
     ],

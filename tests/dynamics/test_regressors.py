@@ -30,9 +30,7 @@ KERNEL = Arcsine()
 BOTH = [ns.NNGPRegressor(KERNEL, ridge=0.01), ns.NTKRegressor(KERNEL, ridge=0.01, time=2.0)]
 
 
-@parametrize_with_checks(
-    [ns.NNGPRegressor(KERNEL), ns.NTKRegressor(KERNEL), ns.NTKRegressor(KERNEL, time=5.0), ns.NTKRegressor()]
-)
+@parametrize_with_checks([ns.NNGPRegressor(KERNEL), ns.NTKRegressor(KERNEL, time=5.0), ns.NTKRegressor()])
 def test_it_is_an_estimator_of_scikit_learn(estimator: Any, check: Any) -> None:
     check(estimator)
 
