@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 LOCAL = "dask"
 """The scheduler that stands for a Dask cluster of this process, which lasts as long as the calls do."""
+ANY_PORT = "127.0.0.1:0"
+"""Where a cluster's pages are; its default port may be taken, also where it is told to have none."""
 
 
 def map_chunks(
@@ -57,7 +59,7 @@ def workers(scheduler: Any) -> Iterator[Any]:
         yield scheduler
     elif scheduler == LOCAL:
         with (
-            distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+            distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=ANY_PORT) as cluster,
             distributed.Client(cluster) as client,
         ):
             yield client

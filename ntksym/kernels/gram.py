@@ -87,9 +87,13 @@ def gram(
         identity = {"kernel": compiled.key, "X": _digest(first), "X2": None if second is None else _digest(second)}
         matrices = InFiles(os.fspath(out), get if isinstance(get, str) else names, grid, compiled.dtype, identity)
     tiles = [each for each in grid if each not in matrices.done]
-    with closing(_computed(compiled, first, second, tiles, names, scheduler)) as found:
-        for each, arrays in zip(tiles, with_bar(found, len(tiles), progress, "tiles"), strict=True):
-            matrices.put(each, arrays)
+    try:
+        with closing(_computed(compiled, first, second, tiles, names, scheduler)) as found:
+            for each, arrays in zip(tiles, with_bar(found, len(tiles), progress, "tiles"), strict=True):
+                matrices.put(each, arrays)
+    except BaseException:
+        matrices.abandon()
+        raise
     whole = matrices.finish()
     return whole[0] if isinstance(get, str) else Kernels(**dict(zip(names, whole, strict=True)))
 

@@ -75,6 +75,10 @@ class Matrices(Protocol):
         """The matrices, once all tiles are in place."""
         ...
 
+    def abandon(self) -> None:
+        """Leave what another run can go on with, and nothing if no tile is in place."""
+        ...
+
 
 class InMemory:
     """New arrays."""
@@ -91,3 +95,6 @@ class InMemory:
 
     def finish(self) -> tuple[Array, ...]:
         return self.arrays
+
+    def abandon(self) -> None:
+        """There is nothing to leave."""

@@ -59,6 +59,7 @@ class InFiles:
                 records = {}
             self.done = frozenset(records)
             self._write_journal(records)
+            self.empty = not records
 
     def put(self, tile: Tile, numbers: tuple[Array, ...]) -> None:
         # a map of its own for each tile: pages that were written stop counting as memory of this process
@@ -67,6 +68,7 @@ class InFiles:
                 self.grid.write(np.lib.format.open_memmap(file, mode="r+"), tile, part)
             with open(self.journal, "a", encoding="utf-8") as journal:
                 journal.write(_line({"tile": tile, "crc32": [checksum(part) for part in numbers]}))
+        self.empty = False
 
     def finish(self) -> tuple[Array, ...]:
         """Memory maps of the files under their own names, for reading."""
@@ -84,6 +86,10 @@ class InFiles:
                 (self.target / JOURNAL).unlink()
         files = [self.target] if self.single else [self.target / file.name for file in self.files]
         return tuple(np.load(file, mmap_mode="r") for file in files)
+
+    def abandon(self) -> None:
+        if self.empty:
+            self._remove()
 
     # --- the start ---
 
@@ -106,11 +112,14 @@ class InFiles:
                 np.lib.format.open_memmap(file, mode="w+", dtype=self.dtype, shape=self.grid.shape)
                 _reserve(file)
         except OSError:
-            for file in self.files:
-                file.unlink(missing_ok=True)
-            with suppress(OSError):
-                self.folder.rmdir()
+            self._remove()
             raise
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            for file in (*self.files, self.journal):
+                file.unlink(missing_ok=True)
+            self.folder.rmdir()
 
     def _left_by_another_run(self) -> dict[Tile, list[int]] | None:
         """Tiles whose numbers are still there, with their checksums; None if there is nothing to go on with."""

@@ -164,3 +164,4 @@ def test_a_scheduler_that_does_not_answer_is_one_line(run: Run, folder: Path) ->
     pytest.importorskip("distributed", reason='needs the extra "dask"')
     words = ("gram", "mlp", "--data", "x.npy", "-o", "k.npy", "--scheduler", "nonsense")
     assert "no Dask scheduler answers at nonsense" in refused(run(*words))
+    assert not (folder / "k.npy.part").exists()

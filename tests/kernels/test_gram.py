@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import ntksym as ns
+from ntksym._chunks import ANY_PORT
 from ntksym.errors import KernelError, NtksymError
 from ntksym.kernels.gram import gram
 from ntksym.kernels.tiles import Grid
@@ -162,14 +163,6 @@ def test_programs_recursions_and_compiled_kernels_are_taken() -> None:
             assert (np.abs(matrix - expected) / scale).max() < 1e-14
 
 
-def test_a_compiled_kernel_writes_the_same_bytes_in_another_process(tmp_path: Path) -> None:
-    compiled = ns.kernel_recursion(NET).compile(sigma_w=1.4)
-    gram(compiled, X, out=tmp_path / "here", tile=8)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        gram(compiled, X, out=tmp_path / "there", tile=8, scheduler=pool)
-    assert files_below(tmp_path / "here") == files_below(tmp_path / "there")
-
-
 def test_a_kernel_without_the_output_is_refused() -> None:
     with pytest.raises(KernelError, match="this kernel gives nngp, not ntk"):
         gram(ns.compiled_kernel(NET, outputs=["nngp"]), X, get="ntk")
@@ -312,6 +305,30 @@ def test_the_journal_lists_finished_tiles(tmp_path: Path) -> None:
     assert [json.loads(line)["tile"] for line in lines[1:]] == [[0, 5, 0, 5], [0, 5, 5, 10], [0, 5, 10, 15]]
 
 
+def test_a_run_that_lacked_nothing_but_the_name_computes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.fsync", Fate(1))
+    with pytest.raises(KeyboardInterrupt):
+        gram(KERNEL, X, get="ntk", out=tmp_path / "k.npy", tile=5)
+    count = Fate()
+    found = gram(Watched(1.5, before=count), X, get="ntk", out=tmp_path / "k.npy", tile=5)
+    assert count.calls == 0
+    same(np.asarray(found), KERNEL(X).ntk)
+
+
+def test_a_run_that_finished_no_tile_leaves_nothing(tmp_path: Path) -> None:
+    class Wide(ArcCosine):
+        def __call__(self, X1: Any, X2: Any = None, get: Any = ()) -> Any:
+            return Kernels(nngp=np.zeros((len(X1), len(X1), 2)))
+
+    with pytest.raises(KernelError, match=r"nngp of 5 and 5 inputs has the shape \(5, 5, 2\)"):
+        gram(Wide(), X, get="nngp", out=tmp_path / "k.npy", tile=5)
+    with pytest.raises(KeyboardInterrupt):
+        gram(Watched(before=Fate(1)), X, get="nngp", out=tmp_path / "k.npy", tile=5)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_outputs_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     (tmp_path / "K").mkdir()
     (tmp_path / "K" / "mine").write_text("", encoding="utf-8")
@@ -348,19 +365,22 @@ def test_a_disk_that_is_too_small_says_so_at_once(tmp_path: Path, monkeypatch: p
 
 
 def test_threads_and_processes_write_the_same_bytes(tmp_path: Path) -> None:
-    gram(KERNEL, X, out=tmp_path / "here", tile=5)
+    """A process gets the compiled kernel as its program and options."""
+    compiled = ns.compiled_kernel(NET, sigma_w=1.4)
+    gram(compiled, X, out=tmp_path / "here", tile=5)
     with ThreadPoolExecutor(2) as pool:
-        gram(KERNEL, X, out=tmp_path / "threads", tile=5, scheduler=pool)
+        gram(compiled, X, out=tmp_path / "threads", tile=5, scheduler=pool)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        gram(KERNEL, X, out=tmp_path / "processes", tile=5, scheduler=pool)
+        gram(compiled, X, out=tmp_path / "processes", tile=5, scheduler=pool)
     assert files_below(tmp_path / "here") == files_below(tmp_path / "threads") == files_below(tmp_path / "processes")
 
 
-def test_dask_writes_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_dask_writes_the_same_bytes(tmp_path: Path, processes: bool) -> None:
     distributed = pytest.importorskip("distributed", reason='needs the extra "dask"')
     gram(KERNEL, X, X2, out=tmp_path / "here", tile=5)
     gram(KERNEL, X, X2, out=tmp_path / "dask", tile=5, scheduler="dask")
-    with distributed.LocalCluster(1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(1, processes=processes, dashboard_address=ANY_PORT) as cluster:
         gram(KERNEL, X, X2, out=tmp_path / "address", tile=5, scheduler=cluster.scheduler_address)
     assert files_below(tmp_path / "here") == files_below(tmp_path / "dask") == files_below(tmp_path / "address")
 

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ntksym import language as ns
 from ntksym import zoo
+from ntksym._chunks import ANY_PORT
 from ntksym.errors import SamplingError
 from ntksym.sampling import (
     Estimate,
@@ -181,7 +182,7 @@ def test_an_executor_gives_the_same_numbers() -> None:
 def test_dask_gives_the_same_numbers() -> None:
     distributed = pytest.importorskip("distributed", reason='needs the extra "dask"')
     with (
-        distributed.LocalCluster(1, processes=False, dashboard_address=None) as cluster,
+        distributed.LocalCluster(1, processes=False, dashboard_address=ANY_PORT) as cluster,
         distributed.Client(cluster) as client,
     ):
         found = run(statistic=kernel("v2"), scheduler=client)
