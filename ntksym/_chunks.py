@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -77,7 +77,7 @@ def _client(address: str) -> Any:
         ) from None
 
 
-def with_bar(results: Iterable[T], total: int, progress: bool, what: str) -> Iterator[T]:
+def with_bar(results: Iterable[T], total: int, progress: bool, what: str) -> Generator[T, None, None]:
     """The results as they come, and a bar that counts them on standard error if ``progress`` and it is a terminal."""
     if not (progress and sys.stderr.isatty()):
         yield from results

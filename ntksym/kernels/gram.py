@@ -88,8 +88,11 @@ def gram(
         matrices = InFiles(os.fspath(out), get if isinstance(get, str) else names, grid, compiled.dtype, identity)
     tiles = [each for each in grid if each not in matrices.done]
     try:
-        with closing(_computed(compiled, first, second, tiles, names, scheduler)) as found:
-            for each, arrays in zip(tiles, with_bar(found, len(tiles), progress, "tiles"), strict=True):
+        with (
+            closing(_computed(compiled, first, second, tiles, names, scheduler)) as computed,
+            closing(with_bar(computed, len(tiles), progress, "tiles")) as found,
+        ):
+            for each, arrays in zip(tiles, found, strict=True):
                 matrices.put(each, arrays)
     except BaseException:
         matrices.abandon()
