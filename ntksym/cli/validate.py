@@ -25,7 +25,7 @@ from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi
 from ntksym.cli.output import Answer, answer, complain, format_of, write_whole
 from ntksym.cli.settings import one_of, optimizers_of, sizes_of
 from ntksym.errors import KernelError, NtksymError, ScalingError
-from ntksym.kernels.recursion import kernel_recursion
+from ntksym.kernels.forms import kernel_recursion
 from ntksym.language.program import Program
 from ntksym.records.predictions import Experiment, Predicting, Prediction
 from ntksym.reporting.figures import image, image_format

@@ -17,8 +17,8 @@ sympy = lazy("sympy")
 
 NEAR = 0.05
 """Angles below this one are left to the series."""
-ORDER = 13
-"""So many orders of a series are kept: 0.05^13 is below all rounding."""
+ORDER, TERMS = 22, 13
+"""Orders that a series is looked at, and how many from its first one on are kept: 0.05^13 is below all rounding."""
 
 S, C, THETA, PHI = "s", "c", "theta", "phi"
 
@@ -41,8 +41,6 @@ def angular(dual: Any, diagonal: Any) -> AngularDual | None:
     """The angular form of a dual in the symbols p, q, r and of its diagonal in p, or None if it is not homogeneous."""
     a, b, c = (sympy.Symbol(name, positive=True) for name in ("a", "b", "cosine"))
     p, q, r = (_symbol(dual, name) for name in "pqr")
-    if p is None or q is None or r is None:
-        return None
     if dual.atoms(sympy.Function) - dual.atoms(sympy.asin, sympy.acos, sympy.atan, sympy.sign, sympy.Abs):
         return None
     own = diagonal.xreplace(dict.fromkeys(diagonal.free_symbols, a**2))
@@ -68,7 +66,7 @@ def angular(dual: Any, diagonal: Any) -> AngularDual | None:
 
 
 def _symbol(expression: Any, name: str) -> Any:
-    return next((s for s in expression.free_symbols if s.name == name), None)
+    return next((s for s in expression.free_symbols if s.name == name), sympy.Symbol(name))
 
 
 def _rooted(expression: Any) -> Any:
@@ -104,4 +102,6 @@ def _named(expression: Any, angle: Any, name: str, direction: int) -> Any:
 
 def _taylor(expression: Any, angle: Any) -> tuple[Any, ...]:
     series = sympy.series(expression, angle, 0, ORDER + 1).removeO()
-    return tuple(sympy.nsimplify(series.coeff(angle, k)) for k in range(ORDER + 1))
+    found = [sympy.nsimplify(series.coeff(angle, k)) for k in range(ORDER + 1)]
+    first = next((k for k, coefficient in enumerate(found) if coefficient != 0), 0)
+    return tuple(found[: first + TERMS])

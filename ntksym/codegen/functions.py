@@ -46,12 +46,17 @@ def _common(xp: Any) -> dict[str, Any]:
     }
 
 
+def _later(module: Any, **names: str) -> dict[str, Any]:
+    """Functions of a module that is loaded when one of them is called."""
+    return {name: lambda x, own=own: getattr(module, own)(x) for name, own in names.items()}
+
+
 def numpy_functions() -> Mapping[str, Any]:
-    return {**_common(np), "erf": special.erf, "erfc": special.erfc, "NormalCDF": special.ndtr}
+    return {**_common(np), **_later(special, erf="erf", erfc="erfc", NormalCDF="ndtr")}
 
 
 def jax_functions() -> Mapping[str, Any]:
-    return {**_common(jnp), "erf": jsp.erf, "erfc": jsp.erfc, "NormalCDF": jsp.ndtr}
+    return {**_common(jnp), **_later(jsp, erf="erf", erfc="erfc", NormalCDF="ndtr")}
 
 
 def mpmath_functions() -> Mapping[str, Any]:

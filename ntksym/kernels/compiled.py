@@ -13,18 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from ntksym._lazy import lazy
 from ntksym.codegen.backends import Functions, backends
 from ntksym.codegen.generate import module_of
 from ntksym.codegen.store import Kept
 from ntksym.errors import KernelError
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
-from ntksym.kernels.derive import derived
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture
 from ntksym.records.formula import Formula
 from ntksym.records.gram import OUTPUTS, Kernels
+
+derive = lazy("ntksym.kernels.derive")  # brings SymPy along
 
 Array = Any
 Block = tuple[int, int, int, int]
@@ -119,10 +121,11 @@ class Compiled:
         return module_of(self._formula, title, identity, self.outputs, zero)
 
     def _formula(self) -> Formula:
-        found, _ = derived(
-            self.program, self.parameterization, dict(self.rates), dict(self.sizes), "ntk" in self.outputs
+        ntk = "ntk" in self.outputs
+        found: tuple[Formula, Any] = derive.derived(
+            self.program, self.parameterization, dict(self.rates), dict(self.sizes), ntk
         )
-        return found
+        return found[0]
 
     @cached_property
     def functions(self) -> Functions:

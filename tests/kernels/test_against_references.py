@@ -37,22 +37,31 @@ def kernels(reference: Reference) -> Any:
     T = reference.sizes.get("T", 0)
     recursion = _recursion(reference.program.digest, reference.program, T)
     sizes = {k: v for k, v in reference.sizes.items() if k != "T"}
-    return recursion.evaluate(reference.inputs, digits=16, **reference.sigmas, **sizes)
+    # integrals in mpmath take minutes, and are no more exact than their bound
+    digits = 16 if recursion.evidence.kind == "exact" else None
+    return recursion.evaluate(reference.inputs, digits=digits, **reference.sigmas, **sizes)
 
 
 @pytest.mark.parametrize("reference", cases("plain"))
 def test_plain_recursions_agree(reference: Reference) -> None:
-    """To 1e-12 with closed forms (measured: below 1e-13 everywhere), and to the stated error of a quadrature."""
+    """To 1e-12 with closed forms (measured: below 1e-13 everywhere), and to the stated errors of quadratures."""
     found = kernels(reference)
-    allowed = 1e-12 + 3 * reference.error
+    allowed = 1e-12 + 3 * (reference.error + (found.evidence.bound or 0))
     assert reference.apart(found.nngp.astype(float), reference.nngp).max() < allowed
     assert reference.apart(found.ntk.astype(float), reference.ntk).max() < allowed
 
 
 def away_from_parallel(reference: Reference) -> np.ndarray:
-    size = np.sqrt(np.outer(np.diag(reference.nngp), np.diag(reference.nngp)))
+    """Pairs that are apart at the input and at the output: a steep activation takes parallel inputs apart again."""
+    (x, *_) = reference.inputs.values()
+    flat = x.reshape(len(x), -1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.abs(reference.nngp / size) < 0.999
+        return _apart(flat @ flat.T) & _apart(reference.nngp)
+
+
+def _apart(products: np.ndarray) -> np.ndarray:
+    size = np.sqrt(np.outer(np.diag(products), np.diag(products)))
+    return np.abs(products / size) < 0.999
 
 
 @pytest.mark.parametrize("reference", cases("neural_tangents"))

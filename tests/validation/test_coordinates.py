@@ -193,16 +193,16 @@ GRID: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"dim": "L", "widths": (4, 8, 16, 32, 64), "sizes": {"n": 128}, "samples": 32},
     ),
     "transformer": ("transformer", {}, {"widths": WIDE, "samples": 16}),
-    "moe": ("moe", {"d_out": 10}, {"widths": WIDE, "samples": 16}),
+    "moe": ("moe", {"d_out": 10}, {"widths": (*WIDE, 1024), "samples": 16}),
     "lora": ("lora", {"d_out": 10}, {"widths": (*WIDE, 1024), "samples": 32}),
     "rnn": ("rnn", {"d_out": 10}, {"widths": WIDE, "samples": 32}),
 }
 
 
-RATE_OF = {("moe", "adam"): 0.03}
-"""The tuned rate is so small there that random parts, n^(-1/2), still hide what training does to the router."""
-
-
+RATE_OF = {("moe", "adam"): 0.03, ("lora", "muon"): 0.5}
+"""The tuned rate is so small there that random parts, n^(-1/2), still hide what training does to the router or to the
+second adapter.
+"""
 CASES = [*product(GRID, ("sgd", "adam", "muon")), *product(["mlp"], ("momentum", "adamw", "lion"))]
 
 

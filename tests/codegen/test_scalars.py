@@ -1,0 +1,75 @@
+"""Functions of generated loops, against mpmath."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+from ntksym.codegen import scalars
+from ntksym.codegen.functions import jax_functions, mpmath_functions, numpy_functions
+
+POINTS = [0.0, 1e-300, 1e-17, 1e-9, 1e-3, 0.1, 0.41, 0.415, 0.9, 1.0, 1.1, 2.4, 2.5, 30.0, 1e9, 1e200]
+
+
+def test_the_angle_is_the_arc_tangent() -> None:
+    rng = np.random.default_rng(0)
+    pairs = [(y, x) for y in POINTS for x in POINTS if x or y] + [
+        tuple(abs(rng.standard_normal(2))) for _ in range(500)
+    ]
+    for y, x in pairs:
+        expected = float(mpmath.atan2(y, x))
+        assert scalars.angle(y, x) == pytest.approx(expected, rel=4e-16, abs=0)
+    assert scalars.angle(0.0, 0.0) == 0
+
+
+@pytest.mark.parametrize("x", [-1.0, -0.9, -0.3, -1e-12, 0.0, 1e-12, 0.3, 0.7, 0.99999999, 1.0])
+def test_arc_sine_and_cosine(x: float) -> None:
+    assert scalars.asin(x) == pytest.approx(math.asin(x), rel=5e-16, abs=0)
+    assert scalars.acos(x) == pytest.approx(math.acos(x), rel=5e-16, abs=1e-300)
+
+
+def test_beyond_one_is_one() -> None:
+    assert scalars.asin(1 + 1e-15) == math.pi / 2
+    assert scalars.acos(-1 - 1e-15) == math.pi
+
+
+@pytest.mark.parametrize(
+    ("c", "f"), [(1.0, 1 - 1e-13), (-1 + 1e-13, -1 + 3e-13), (0.3, 0.9), (0.99, -0.98), (0.0, 1.0)]
+)
+def test_two_cosines_are_apart(c: float, f: float) -> None:
+    exact = [1 - mpmath.mpf(x) ** 2 for x in (c, f)]
+    expected = float(1 - mpmath.mpf(c) * mpmath.mpf(f))
+    assert scalars.apart(c, float(exact[0]), f, float(exact[1])) == pytest.approx(expected, rel=1e-14)
+
+
+def test_sines_of_close_inputs_come_from_their_difference() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((1, 64))
+    steps = [1e-1, 1e-4, 1e-8, 1e-12]
+    y = np.concatenate([sign * x + step * rng.standard_normal((1, 64)) for sign in (1, -1) for step in steps])
+    norms = [np.sqrt((a * a).sum(1)) for a in (x, y)]
+    c, v = np.empty((1, 8)), np.empty((1, 8))
+    scalars.sines(x @ y.T, x / norms[0][:, None], y / norms[1][:, None], 1 / norms[0], 1 / norms[1], c, v)
+    with mpmath.workdps(60):
+        for j in range(8):
+            products = [mpmath.fdot(a, b) for a, b in ((x[0], y[j]), (x[0], x[0]), (y[j], y[j]))]
+            expected = 1 - products[0] ** 2 / (products[1] * products[2])
+            size = float(mpmath.sqrt(expected))
+            # what counts is the angle, the root of v: it is known to 1e-15
+            assert np.sqrt(v[0, j]) == pytest.approx(size, rel=1e-12, abs=4e-16)
+            assert c[0, j] == pytest.approx(float(products[0] / mpmath.sqrt(products[1] * products[2])), rel=4e-16)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "mpmath", "jax"])
+def test_all_arrays_know_the_same_functions(kind: str) -> None:
+    if kind == "jax":
+        pytest.importorskip("jax", reason='needs the extra "networks"')
+    functions = {"numpy": numpy_functions, "mpmath": mpmath_functions, "jax": jax_functions}[kind]()
+    assert functions.keys() == numpy_functions().keys()
+    for f in scalars.FUNCTIONS:
+        assert f.__name__ in functions
+    x = np.array([0.25, 0.5])
+    assert np.allclose(np.asarray(functions["asin"](x), float), np.arcsin(x), atol=1e-6)
+    assert np.allclose(np.asarray(functions["less"](x, 0.3, x, -x), float), [0.25, -0.5])
+    assert np.allclose(np.asarray(functions["inverse"](np.array([0.0, 2.0])), float), [0, 0.5])
