@@ -274,7 +274,12 @@ def numba_module(routine: Routine) -> str:
         f'compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={freedom})',
         *(f"{name} = {getattr(scalars, name)!r}" for name in scalars.CONSTANTS),
     ]
-    functions = [f"@small\n{inspect.getsource(f)}" for f in scalars.FUNCTIONS]
-    functions.append(f"@compiled\n{inspect.getsource(scalars.sines)}")
-    functions.append("@compiled\n" + "\n".join(loop_function(routine)) + "\n")
+    loops = "\n".join(loop_function(routine)) + "\n"
+    used = loops
+    functions: list[str] = []
+    for function in reversed(scalars.FUNCTIONS):  # those that others call stand first
+        if f"{function.__name__}(" in used:
+            functions.insert(0, f"@small\n{inspect.getsource(function)}")
+            used += functions[0]
+    functions += [f"@compiled\n{inspect.getsource(scalars.sines)}", f"@compiled\n{loops}"]
     return "\n".join(head) + "\n\n\n" + "\n\n".join(functions)

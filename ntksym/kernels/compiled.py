@@ -252,7 +252,7 @@ class Compiled:
     def _all(self, work: Callable[[Block], None], blocks: Iterator[Block]) -> None:
         threads = self.threads or len(os.sched_getaffinity(0))
         tasks = list(blocks)
-        if threads == 1 or len(tasks) == 1 or self.backend != "numba":
+        if threads == 1 or len(tasks) < 2 or self.backend != "numba":
             for block in tasks:
                 work(block)
             return

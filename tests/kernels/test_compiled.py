@@ -1,0 +1,152 @@
+"""Compiled kernels: against mpmath at the same inputs, on every backend, and with every kind of input."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ntksym as ns
+from ntksym import zoo
+from ntksym.codegen.backends import backends
+from ntksym.errors import KernelError
+from ntksym.kernels import compiled_kernel, kernel_recursion
+
+mlp = zoo.load("mlp")
+CASES: dict[str, tuple[Any, dict[str, float]]] = {
+    "relu, no bias": (mlp(depth=3, bias=False), {}),
+    "relu": (mlp(depth=3), {"sigma_w": 1.3, "sigma_b": 0.4}),
+    "relu, deep": (mlp(depth=40), {"sigma_w": 1.4, "sigma_b": 0.1}),
+    "leaky relu": (mlp(depth=2, phi=ns.activation("leaky_relu")), {"sigma_w": 1.2, "sigma_b": 0.3}),
+    "step": (mlp(depth=2, phi=ns.activation("step")), {"sigma_w": 1.2, "sigma_b": 0.3}),
+    "erf": (mlp(depth=3, phi=ns.activation("erf")), {"sigma_w": 1.3, "sigma_b": 0.2}),
+    "gelu": (mlp(depth=2, phi=ns.activation("gelu")), {"sigma_w": 1.3, "sigma_b": 0.2}),
+    "sin": (mlp(depth=2, phi=ns.activation("sin")), {"sigma_w": 1.1, "sigma_b": 0.2}),
+    "resnet": (zoo.load("resnet")(), {"sigma_w": 1.2, "sigma_b": 0.1, "L": 4}),
+}
+
+
+def inputs() -> np.ndarray:
+    """Some apart, some parallel or nearly so, of equal and other norms, in both directions, and zero."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((12, 64))
+    near = x[0] + np.array([1e-4, 1e-8, 1e-12])[:, None] * rng.standard_normal((3, 64))
+    return np.concatenate([x, near, -near, 3 * near, 2 * x[:2], -x[:2], x[:1], np.zeros((1, 64))])
+
+
+X = inputs()
+
+
+def apart(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference, relative to the geometric mean of the diagonal entries (exact zeros apart)."""
+    size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    return float((np.abs(found - expected) / np.where(size > 0, size, 1)).max())
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if "deep" in name else []) for name in CASES]
+)
+def test_all_digits_are_there(name: str) -> None:
+    """mpmath takes float64 inputs as the binary fractions they are; parallel and antiparallel pairs are among them."""
+    program, values = CASES[name]
+    some = X[[0, 1, 12, 13, 14, 15, 17, 20, 21, 23, 25, 26]]
+    expected = kernel_recursion(program).evaluate(some, digits=20, **values)
+    found = compiled_kernel(program, **values)(some)
+    for ours, theirs in ((found.nngp, expected.nngp), (found.ntk, expected.ntk)):
+        assert apart(ours, theirs.astype(float)) < 1e-12
+        assert (ours == ours.T).all()
+
+
+@pytest.mark.parametrize("backend", [name for name in backends if name != "mpmath"])
+@pytest.mark.parametrize("name", ["relu", "gelu", "resnet"])
+def test_backends_agree(name: str, backend: str) -> None:
+    if backend == "jax":
+        pytest.importorskip("jax", reason='needs the extra "networks"')
+    program, values = CASES[name]
+    reference = compiled_kernel(program, backend="numba", **values)(X, X[:5])
+    found = compiled_kernel(program, backend=backend, **values)(X, X[:5])
+    for ours, theirs in zip(found, reference, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
+
+
+def test_blocks_and_threads_do_not_show() -> None:
+    rng = np.random.default_rng(1)
+    many = rng.standard_normal((600, 8))
+    program = mlp(depth=2)
+    one, two = (compiled_kernel(program, sigma_b=0.5, threads=n) for n in (1, 2))
+    np.testing.assert_array_equal(one(many).ntk, two(many).ntk)
+    np.testing.assert_allclose(one(many, many[:7], get="ntk"), one(many, get="ntk")[:, :7], rtol=1e-12)
+    np.testing.assert_array_equal(np.diag(one(many, get="nngp")), one.diagonal(many, get="nngp"))
+
+
+def test_single_precision() -> None:
+    program, values = CASES["relu"]
+    double = compiled_kernel(program, **values)(X[:12])
+    single = compiled_kernel(program, dtype="float32", **values)(X[:12].astype(np.float32))
+    assert single.ntk.dtype == np.float32
+    np.testing.assert_allclose(single.ntk, double.ntk, rtol=1e-5)
+    np.testing.assert_allclose(single.nngp, double.nngp, rtol=1e-5)
+
+
+def test_all_kinds_of_arrays() -> None:
+    kernel = compiled_kernel(mlp(depth=2))
+    whole = np.arange(24).reshape(4, 6)
+    expected = kernel(whole.astype(float), get="ntk")
+    for given in (whole, whole.tolist(), np.asfortranarray(whole), np.repeat(whole, 2, axis=1)[:, ::2]):
+        np.testing.assert_array_equal(kernel(given, get="ntk"), expected)
+    assert kernel(np.zeros((0, 6)), whole, get="ntk").shape == (0, 4)
+    assert kernel(np.zeros((0, 6))).nngp.shape == (0, 0)
+    assert (kernel(np.zeros((1, 6)), whole, get="ntk") == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.full((2, 6), np.nan),), "not finite"),
+        ((np.full((2, 6), np.inf),), "not finite"),
+        ((np.full((2, 6), 1e200),), "too large"),
+        ((np.zeros((2, 6)), np.zeros((2, 5))), "differs from X1"),
+        ((np.zeros((2, 3, 6)),), "needs 2 axes"),
+        ((np.array([["a"]]),), "not numbers"),
+    ],
+)
+def test_what_does_not_fit_is_said(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(KernelError, match=message):
+        compiled_kernel(mlp(depth=2))(*arguments)
+
+
+def test_wrong_options_are_said() -> None:
+    with pytest.raises(KernelError, match="no backend 'fortran'; there are: numba"):
+        compiled_kernel(mlp(), backend="fortran")
+    with pytest.raises(KernelError, match="mlp has no sigma_v; it has: sigma_w, sigma_b"):
+        compiled_kernel(mlp(), sigma_v=1)
+    with pytest.raises(KernelError, match="kernels are float64 or float32"):
+        compiled_kernel(mlp(), dtype="int64")
+    with pytest.raises(KernelError, match="get='kernel': this kernel gives nngp and ntk"):
+        compiled_kernel(mlp())(np.eye(2), get="kernel")
+    with pytest.raises(KernelError, match="a number is needed for L: add L="):
+        compiled_kernel(zoo.load("resnet")())(np.eye(2))
+    with pytest.raises(KernelError, match="no closed form to compile"):
+        kernel_recursion(mlp(phi=ns.activation("tanh"))).compile()
+    with pytest.raises(KernelError, match="a line with positions cannot be compiled yet"):
+        kernel_recursion(zoo.load("cnn")()).compile()
+    with pytest.raises(KernelError, match="a derivative by sigma_w cannot be compiled yet"):
+        kernel_recursion(mlp()).derivative("sigma_w").compile()
+
+
+def test_values_are_bound_and_changed() -> None:
+    kernel = kernel_recursion(mlp()).compile(sigma_w=1.5)
+    other = kernel.at(sigma_w=1.5, sigma_b=0.3)
+    assert other.values == {"sigma_w": 1.5, "sigma_b": 0.3}
+    assert kernel.key != other.key
+    assert kernel.key == kernel_recursion(mlp()).compile(sigma_w=1.5).key
+    np.testing.assert_array_equal(other(X[:3]).ntk, compiled_kernel(mlp(), sigma_w=1.5, sigma_b=0.3)(X[:3]).ntk)
+    assert "def pairs(" in kernel.source
+
+
+def test_a_kernel_pickles_as_program_and_options() -> None:
+    kernel = compiled_kernel(mlp(), sigma_w=1.5)
+    expected = kernel(X[:3]).ntk
+    data = pickle.dumps(kernel)
+    assert b"def pairs" not in data
+    np.testing.assert_array_equal(pickle.loads(data)(X[:3]).ntk, expected)
