@@ -3,7 +3,8 @@
 A sum of n independent zero-mean terms adds n^(1/2), one of aligned terms n. The three documented assumptions:
 
 - ``tensor_programs``: updates are built from the vectors they meet, so they add up fully; changes pass through
-  initial weights by at most the operator norm (Yang & Hu 2020; Yang, Simon & Bernstein 2023).
+  initial weights by at most the operator norm (Yang & Hu 2020; Yang, Simon & Bernstein 2023), which predicted slopes
+  take for that part of a change only that points along the gradient from there.
 - ``full``: the same for updates, but changes meet the initial weights like independent vectors
   (Everett et al. 2024, full alignment).
 - ``none``: nothing is aligned; every sum adds n^(1/2) (Everett et al. 2024, no alignment).
