@@ -1,7 +1,7 @@
 """What runs generated source.
 
 A backend makes functions of a module's text: ``point`` for single inputs, ``pairs`` for blocks of pairs. numba is the
-fast one, numpy the reference, mpmath the oracle, jax for accelerators.
+fast one, numpy the reference, jax for accelerators. (``KernelRecursion.evaluate`` is the oracle.)
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import numpy as np
 
 from ntksym._lazy import lazy
 from ntksym.codegen import scalars
-from ntksym.codegen.functions import jax_functions, mpmath_functions, numpy_functions
+from ntksym.codegen.functions import jax_functions, numpy_functions
 from ntksym.codegen.store import Kept, loaded
 
 jax = lazy("jax")
 jnp = lazy("jax.numpy")
-mpmath = lazy("mpmath")
 
 Array = Any
 
@@ -47,16 +46,6 @@ def _arrays(kept: Kept, functions: Mapping[str, Any]) -> dict[str, Any]:
 
 def numpy_backend(kept: Kept) -> Functions:
     names = _arrays(kept, numpy_functions())
-
-    def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any) -> list[Array]:
-        found: list[Array] = names["pairs"](products, _standing(left), _lying(right), parameters, counts)
-        return found
-
-    return Functions(names["counts"], names["point"], pairs, scalars.sines)
-
-
-def mpmath_backend(kept: Kept) -> Functions:
-    names = _arrays(kept, mpmath_functions())
 
     def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any) -> list[Array]:
         found: list[Array] = names["pairs"](products, _standing(left), _lying(right), parameters, counts)
@@ -101,6 +90,5 @@ def _lying(kept: Sequence[Array]) -> list[Any]:
 backends: dict[str, Callable[[Kept], Functions]] = {
     "numba": numba_backend,
     "numpy": numpy_backend,
-    "mpmath": mpmath_backend,
     "jax": jax_backend,
 }

@@ -1,4 +1,4 @@
-"""The functions that generated statements call, in arrays: NumPy's, those of mpmath over object arrays, and JAX's."""
+"""The functions that generated statements call, in arrays: NumPy's and JAX's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from ntksym._lazy import lazy
 
 special = lazy("scipy.special")
-mpmath = lazy("mpmath")
 jnp = lazy("jax.numpy")
 jsp = lazy("jax.scipy.special")
 
@@ -57,28 +56,3 @@ def numpy_functions() -> Mapping[str, Any]:
 
 def jax_functions() -> Mapping[str, Any]:
     return {**_common(jnp), **_later(jsp, erf="erf", erfc="erfc", NormalCDF="ndtr")}
-
-
-def mpmath_functions() -> Mapping[str, Any]:
-    """Functions of object arrays, element by element."""
-    zero = mpmath.mpf(0)
-
-    def apart(c: Any, v: Any, f: Any, u: Any) -> Any:
-        g, h = v / (1 + abs(c)), u / (1 + abs(f))
-        return 1 - c * f if c * f < 0 else g + h - g * h
-
-    scalar = {
-        name: getattr(mpmath, name)
-        for name in ("sqrt", "exp", "log", "sin", "cos", "sinh", "cosh", "tanh", "sign", "atan", "erf", "erfc")
-    }
-    scalar.update(
-        angle=mpmath.atan2,
-        asin=lambda x: mpmath.asin(max(-1, min(1, x))),
-        acos=lambda x: mpmath.acos(max(-1, min(1, x))),
-        less=lambda x, y, then, otherwise: then if x < y else otherwise,
-        positive=lambda x: max(x, zero),
-        apart=apart,
-        inverse=lambda x: 1 / x if x > 0 else zero,
-        NormalCDF=mpmath.ncdf,
-    )
-    return {name: np.vectorize(function, otypes=[object]) for name, function in scalar.items()}

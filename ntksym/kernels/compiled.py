@@ -154,7 +154,7 @@ class Compiled:
         left = self._side(inputs, parameters, counts)
         right = left if others is None else self._side(others, parameters, counts)
         shape = len(left), len(right)
-        results = {name: np.empty(shape, object if self.backend == "mpmath" else self.dtype) for name in wanted}
+        results = {name: np.empty(shape, self.dtype) for name in wanted}
 
         def work(block: Block) -> None:
             i, k, j, m = block

@@ -63,8 +63,8 @@ def predict_slopes(
 ) -> Slopes:
     """The slopes that a coordinate check of the derived table must show (Yang et al. 2022, Figure 5).
 
-    A value's change after t steps is measured against initialisation. What a table allows for are bounds: any change may
-    be aligned with the weights that it meets. Here changes are followed step by step instead: only the part that
+    A value's change after t steps is measured against initialisation. What a table allows for are bounds: any change
+    may be aligned with the weights that it meets. Here changes are followed step by step instead: only the part that
     points along a gradient that came through a weight, or through the other factor of a product, is aligned with it.
     Arguments are those of ``scaling_table``, and:
 
