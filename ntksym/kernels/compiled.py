@@ -92,6 +92,15 @@ class Compiled:
         """The generated code."""
         return self.module.loops if self.backend == "numba" else self.module.arrays
 
+    @property
+    def stable(self) -> bool:
+        """Whether nothing is lost near parallel and antiparallel inputs.
+
+        It is not where a dual with a corner, as that of ReLU, follows one that is no function of an angle, as that of erf:
+        half of the digits of its derivative may then be lost for inputs that are nearly parallel.
+        """
+        return self.module.stable
+
     def at(self, **values: float) -> Compiled:
         """The same kernel at other hyperparameters; compiled again only where one becomes zero, or stops being so."""
         return replace(self, values={**self.values, **_checked(self.program, self.rates, values)})

@@ -142,6 +142,7 @@ def test_values_are_bound_and_changed() -> None:
     assert kernel.key == kernel_recursion(mlp()).compile(sigma_w=1.5).key
     np.testing.assert_array_equal(other(X[:3]).ntk, compiled_kernel(mlp(), sigma_w=1.5, sigma_b=0.3)(X[:3]).ntk)
     assert "def pairs(" in kernel.source
+    assert kernel.stable
 
 
 def test_a_kernel_pickles_as_program_and_options() -> None:
