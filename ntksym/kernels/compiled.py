@@ -96,8 +96,8 @@ class Compiled:
     def stable(self) -> bool:
         """Whether nothing is lost near parallel and antiparallel inputs.
 
-        It is not where a dual with a corner, as that of ReLU, follows one that is no function of an angle, as that of erf:
-        half of the digits of its derivative may then be lost for inputs that are nearly parallel.
+        It is not where a dual with a corner, as that of ReLU, follows one that is no function of an angle, as that of
+        erf: half of the digits of its derivative may then be lost for inputs that are nearly parallel.
         """
         return self.module.stable
 
