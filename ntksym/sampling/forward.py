@@ -200,7 +200,7 @@ def _scan(round: Any, start: Any, xs: Any, n: int) -> Any:
     """``lax.scan``; a single round needs no loop, and so no copy of its weights out of their stack."""
     if n != 1:
         return jax.lax.scan(round, start, xs, length=n)
-    last, seen = round(start, jax.tree.map(lambda array: array[0], xs))
+    last, seen = round(start, jax.tree.map(lambda array: jnp.squeeze(array, 0), xs))
     return last, jax.tree.map(lambda array: array[None], seen)
 
 
