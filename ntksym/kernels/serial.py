@@ -45,6 +45,7 @@ def to_json(recursion: KernelRecursion) -> dict[str, Any]:
         "sizes": {name: str(value) for name, value in recursion.sizes},
         "unrolled": sorted(recursion.unrolled),
         "rates": rates,
+        "by": recursion.by,
         "symbols": dict(sorted(symbols.items())),
         "lines": lines,
     }
@@ -87,6 +88,7 @@ def from_json(data: Any) -> KernelRecursion:
             sizes=tuple((name, _number(text)) for name, text in data["sizes"].items()),
             unrolled=frozenset(data["unrolled"]),
             rates=tuple((name, reader.value(value)) for name, value in data["rates"].items()),
+            by=data["by"],
         )
     except KeyError as error:
         raise KernelError(f"this kernel recursion is not complete: it lacks {error}") from None
