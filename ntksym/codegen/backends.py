@@ -55,13 +55,12 @@ def numpy_backend(kept: Kept) -> Functions:
 
 
 def jax_backend(kept: Kept) -> Functions:
-    names = _arrays(kept, jax_functions())
     own = numpy_backend(kept)
+    compiled = jax.jit(_arrays(kept, jax_functions())["pairs"], static_argnums=4)
 
     def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any) -> list[Array]:
         with jax.enable_x64(True):
-            sides = _standing(left), _lying(right)
-            found = jax.jit(lambda p, a, b: names["pairs"](p, a, b, tuple(parameters), counts))(list(products), *sides)
+            found = compiled(list(products), _standing(left), _lying(right), tuple(parameters), tuple(counts))
             return [np.asarray(each) for each in found]
 
     return Functions(own.counts, own.point, pairs, scalars.sines)

@@ -27,9 +27,11 @@ S, C, THETA, PHI = "s", "c", "theta", "phi"
 class AngularDual:
     """``kappa`` and ``gap`` = 1 - kappa as expressions of s = sin(theta), c = cos(theta), theta, phi = pi - theta.
 
-    ``near`` are the coefficients of the powers of theta in ``gap``, ``far`` those of phi in ``kappa``.
+    ``power`` is the degree of the activation. ``near`` are the coefficients of the powers of theta in ``gap``, ``far``
+    those of phi in ``kappa``.
     """
 
+    power: Any
     kappa: Any
     gap: Any
     near: tuple[Any, ...]
@@ -58,6 +60,7 @@ def angular(dual: Any, diagonal: Any) -> AngularDual | None:
     gap = sympy.expand(1 - exact)
     back = sympy.expand(sympy.expand_trig(exact.xreplace({theta: sympy.pi - phi})))
     return AngularDual(
+        power,
         _named(back, phi, PHI, -1),
         _named(gap, theta, THETA, 1),
         _taylor(gap, theta),
@@ -83,11 +86,8 @@ def _in_angle(shape: Any, c: Any, theta: Any) -> Any:
     found = found.replace(sympy.asin, lambda x: sympy.pi / 2 - theta if x == sympy.cos(theta) else sympy.asin(x))
     found = found.replace(sympy.acos, lambda x: theta if x == sympy.cos(theta) else sympy.acos(x))
     sine = sympy.sin(theta)
-    for root, power in ((1 - sympy.cos(theta) ** 2, 1), ((1 - sympy.cos(theta)) * (1 + sympy.cos(theta)), 1)):
-        found = found.replace(
-            lambda e, root=root: e.is_Pow and sympy.expand(e.base - root) == 0,
-            lambda e, power=power: sine ** (2 * e.exp * power),
-        )
+    square = 1 - sympy.cos(theta) ** 2
+    found = found.replace(lambda e: e.is_Pow and sympy.expand(e.base - square) == 0, lambda e: sine ** (2 * e.exp))
     return sympy.expand(found)
 
 

@@ -42,6 +42,7 @@ def _common(xp: Any) -> dict[str, Any]:
         "positive": lambda x: xp.maximum(x, 0),
         "apart": apart,
         "inverse": inverse,
+        "undefined": lambda: xp.nan,
     }
 
 

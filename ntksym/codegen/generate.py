@@ -9,14 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ntksym._lazy import lazy
 from ntksym.codegen.lower import lowered
 from ntksym.codegen.source import array_module, numba_module, parameters_of
 from ntksym.codegen.store import Kept, kept
 from ntksym.codegen.zeros import without
 from ntksym.records.formula import Formula
-
-metadata = lazy("importlib.metadata")
 
 
 def module_of(

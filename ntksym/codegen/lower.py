@@ -191,7 +191,11 @@ class _Lowering:
             return self._diagonal(line.name, _diagonal(line.expression))
         assert isinstance(line, Expected)
         answer, arguments = line.diagonal or line.answer, line.diagonal_arguments or line.arguments
-        return self._diagonal(line.name, _answered(answer, [(name, _diagonal(x)) for name, x in arguments]))
+        value = _answered(answer, [(name, _diagonal(x)) for name, x in arguments])
+        form = self.forms[line.name]
+        if form is not None and form.power == 0 and line.name.startswith("E"):  # a jump has no limit at variance 0
+            value = less(0, symbol(self.sources[line.name]), value, sympy.Function("undefined")())
+        return self._diagonal(line.name, value)
 
     def _diagonal(self, name: str, expression: Any) -> list[Statement]:
         return [(name, expression), (f"{name}__r", sympy.sqrt(symbol(name)))]

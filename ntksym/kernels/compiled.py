@@ -31,6 +31,8 @@ derive = lazy("ntksym.kernels.derive")  # brings SymPy along
 Array = Any
 Block = tuple[int, int, int, int]
 """First row, end of rows, first column, end of columns."""
+WHOLE = 1e-9
+"""How far a number of copies may be from a whole one."""
 TILE = 256
 """Rows and columns of a block: its vectors fit into the innermost cache."""
 
@@ -123,7 +125,7 @@ class Compiled:
             self.program.digest,
             self.parameterization,
             [list(map(str, r)) for r in self.rates],
-            list(self.sizes),
+            [[name, str(size)] for name, size in self.sizes],
         ]
         zero = frozenset(name for name, value in self.numbers.items() if value == 0)
         title = f"{self.program.name}: {', '.join(self.outputs)}"
@@ -203,8 +205,11 @@ class Compiled:
         if missing:
             raise KernelError(f"a number is needed for {missing[0]}: add {missing[0]}=...")
         parameters = tuple(float(known[name]) for name in self.module.parameters)
-        counts = [round(count) for count in self.functions.counts(parameters)]
-        return parameters, counts
+        counts = self.functions.counts(parameters)
+        for count in counts:
+            if count < 0 or abs(count - round(count)) > WHOLE:
+                raise KernelError(f"{count:g} is not a number of copies of a repeated block")
+        return parameters, [round(count) for count in counts]
 
     def _side(self, inputs: Mapping[str, Array], parameters: Any, counts: Any) -> Side:
         graph = Graph(self.program, {**sizes_from(self.program, inputs), **dict(self.sizes)}, frozenset())
@@ -223,6 +228,11 @@ class Compiled:
             units.append(x * (one_over / np.sqrt(max(x.shape[1], 1)))[:, None])
             squares.append(square)
         rows, own = self.functions.point(squares, parameters, counts)
+        if any(np.isnan(each).any() for each in own):
+            raise KernelError(
+                "a zero input meets an activation that jumps at 0, where the formulas have no limit; use evaluate(), "
+                "or set sigma_b"
+            )
         count = len(vectors[0])
         kept = tuple(_stacked(part, count) for part in rows)
         diagonals = {name: np.broadcast_to(d, (count,)) for name, d in zip(self.outputs, own, strict=True)}
@@ -259,7 +269,7 @@ class Compiled:
             result[j:m, i:k] = values.T
 
     def _all(self, work: Callable[[Block], None], blocks: Iterator[Block]) -> None:
-        threads = self.threads or len(os.sched_getaffinity(0))
+        threads = self.threads or _processors()
         tasks = list(blocks)
         if threads == 1 or len(tasks) < 2 or self.backend != "numba":
             for block in tasks:
@@ -269,6 +279,11 @@ class Compiled:
         with ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(work, tasks[1:]):
                 pass
+
+
+def _processors() -> int:
+    """How many threads can run at once: those that this process may use, where the system says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def compiled_kernel(
@@ -338,4 +353,6 @@ def _checked(program: Program, rates: tuple[tuple[str, Any], ...], values: Mappi
     for name in values:
         if name not in known:
             raise KernelError(f"{program.name} has no {name}; it has: {', '.join(dict.fromkeys(known))}")
+        if not np.isfinite(float(values[name])):
+            raise KernelError(f"{name}={values[name]} is not a finite number")
     return {name: float(value) for name, value in values.items()}

@@ -134,6 +134,23 @@ def test_wrong_options_are_said() -> None:
         kernel_recursion(mlp()).derivative("sigma_w").compile()
 
 
+def test_a_zero_input_at_a_jump_has_no_compiled_kernel() -> None:
+    """evaluate() takes the value at 0; a formula that is constant in the variance does not know it."""
+    program = mlp(depth=1, phi=ns.activation("sign"), bias=False)
+    with pytest.raises(KernelError, match="a zero input meets an activation that jumps at 0"):
+        compiled_kernel(program)(np.array([[0.0, 0], [1, 2]]))
+    expected = kernel_recursion(program).evaluate([[3.0, 1], [1, 2]], digits=None).nngp
+    np.testing.assert_allclose(compiled_kernel(program)([[3.0, 1], [1, 2]], get="nngp"), expected, rtol=1e-14)
+
+
+def test_copies_are_counted_in_whole_numbers() -> None:
+    kernel = compiled_kernel(zoo.load("resnet")(), L=2.5)
+    with pytest.raises(KernelError, match=r"2\.5 is not a number of copies"):
+        kernel(np.eye(2))
+    with pytest.raises(KernelError, match="sigma_w=nan is not a finite number"):
+        compiled_kernel(mlp(), sigma_w=float("nan"))
+
+
 def test_values_are_bound_and_changed() -> None:
     kernel = kernel_recursion(mlp()).compile(sigma_w=1.5)
     other = kernel.at(sigma_w=1.5, sigma_b=0.3)

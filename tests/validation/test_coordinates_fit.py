@@ -93,3 +93,9 @@ def test_a_deviation_that_grows_is_violated() -> None:
 def test_two_sizes_give_a_slope_without_a_limit() -> None:
     found = judged(np.zeros(2), 0, 0.01)
     assert (found.verdict, found.points, found.limit) == ("holds", 2, None)
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [(-0.5, "holds"), (-0.25, "holds"), (0.0, "holds"), (-1.0, "violated")])
+def test_of_a_maximum_of_powers_any_slope_between_them_holds(slope: float, verdict: str) -> None:
+    found = judge(X, slope * X, np.full(len(X), 1e-3), (-0.5, 0.0), TOLERANCE, ALLOWED)
+    assert found.verdict == verdict
