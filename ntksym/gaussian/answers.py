@@ -67,12 +67,12 @@ def expect(
 
         expect(["relu", "relu"], [[p, r], [r, q]])
     """
-    question = expectation(functions, covariance, mean, derivatives)
-    return _solved(question)
+    return solved(expectation(functions, covariance, mean, derivatives))
 
 
 @lru_cache(maxsize=1024)
-def _solved(question: Expectation) -> Answer:
+def solved(question: Expectation) -> Answer:
+    """The answer to a question, in closed form where one can be derived."""
     plain = [entry for k, entry in enumerate(_diagonal(question)) if entry.is_Symbol and not entry.is_positive]
     positive = {symbol: sympy.Symbol(symbol.name, positive=True) for symbol in plain}
     back = {new: old for old, new in positive.items()}
@@ -109,7 +109,7 @@ def _part(question: Expectation) -> Answer:
             reasons.append(str(reason))
     terms = opened(question)
     if terms:
-        return _total(question, [_solved(term) for term in terms])
+        return _total(question, [solved(term) for term in terms])
     return numeric(question, reasons[-1])
 
 

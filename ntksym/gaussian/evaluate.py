@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from ntksym._lazy import lazy
-from ntksym.gaussian.answers import Answer, expect
+from ntksym.gaussian.answers import Answer, solved
 from ntksym.gaussian.expectation import Expectation, GaussianError, simplified
 from ntksym.gaussian.hermite import mehler
 from ntksym.gaussian.pieces import to_mpf
@@ -51,7 +51,7 @@ def evaluate(answer: Answer, values: Mapping[Any, Any] | None = None, digits: in
     """
     question = _with_numbers(answer.expectation, values or {})
     if _is_singular(question):
-        answer = expect(question.factors, question.covariance, question.mean, question.derivatives)
+        answer = solved(question)
         expression = answer.expression
     else:
         expression = answer.expression.subs(_mapping(answer.expression, values or {}), simultaneous=True)

@@ -47,6 +47,9 @@ _EDGE = 0.94
 _ORDERS = (14, 20)
 _PANEL = 2.0
 _AT_ONCE = 1 << 20
+# a variable that spreads wider meets a smooth function as something sharp, at 0: panels as fine as these break it up
+_WIDE = 10.0
+_SCALES = (0.0, *(sign * 2.0**k for sign in (1, -1) for k in range(-1, 10)))
 
 
 class Estimates(NamedTuple):
@@ -69,11 +72,36 @@ def expectations(factors: tuple[Expr, ...], covariance: Any, mean: Any) -> Estim
     directions = A[:, :, A.any(axis=(0, 1))]
     breaks = [breaks_of(factor) for factor in factors]
     if not any(map(has_kinks, factors)) and directions.shape[2] <= len(_GRIDS):
+        if n == 1 and A.max(initial=0) > _WIDE:
+            return _by_width(factors, A, mean)
         found = Estimates(*grid(factors, directions, mean), "quadrature")
         return found if directions.shape[2] <= 2 else _or_sampled(found, factors, directions, mean)
     if n <= 2 and all(len(symbols(factor)) <= 1 for factor in factors) and None not in breaks:
         return Estimates(*panels(factors, A, mean, [b for b in breaks if b is not None]), "quadrature")
     return Estimates(*sampled(factors, directions, mean), "sampled")
+
+
+def _by_width(factors: tuple[Expr, ...], A: Any, mean: Any) -> Estimates:
+    """A smooth function of one variable: a grid where that is narrow, panels around 0 where it is wide."""
+    wide = A[:, 0, 0] > _WIDE
+    value, bound, most = np.empty(len(A)), np.empty(len(A)), 0
+    for rows in (np.nonzero(~wide)[0], *_chunks(np.nonzero(wide)[0], A[:, 0, 0])):
+        if len(rows):
+            some = A[rows], mean[rows]
+            found = panels(factors, *some, [_SCALES] * len(factors)) if wide[rows[0]] else grid(factors, *some)
+            value[rows], bound[rows], nodes = found
+            most = max(most, nodes)
+    return Estimates(value, bound, most, "quadrature")
+
+
+def _chunks(rows: Any, spread: Any) -> Iterator[Any]:
+    """Rows of about one width together, so that none pays for the reach of another, and not too many at once."""
+    rows = rows[np.argsort(spread[rows])]
+    while len(rows):
+        width = spread[rows[0]]
+        together = min(np.searchsorted(spread[rows], 2 * width, "right"), max(1, int(_AT_ONCE / (100 * width + 2000))))
+        yield rows[:together]
+        rows = rows[together:]
 
 
 def _or_sampled(found: Estimates, factors: tuple[Expr, ...], A: Any, mean: Any) -> Estimates:
@@ -134,7 +162,10 @@ def gridded_means(of: Integrand, A: Any, mean: Any) -> tuple[Any, Any, int]:
     plan = _GRIDS[size]
     spread = np.linalg.norm(A, axis=2).sum(axis=1) if size <= 2 else np.linalg.norm(A, axis=2).max(axis=1)
     value, bound = np.zeros(len(A)), np.full(len(A), np.inf)
-    todo, points, old, count = np.arange(len(A)), plan.first, None, 0
+    # a grid that steps over all that happens near 0 would agree with one twice as fine
+    seen = 2 * (plan.reach + float(spread.max(initial=0))) * float(spread.max(initial=0))
+    first = max(plan.first, int(min(seen, plan.most / plan.growth)))
+    todo, points, old, count = np.arange(len(A)), first, None, 0
     while len(todo):
         reach = plan.reach + float(spread[todo].max())
         new, mass, edge = _tensor(of, todo, A[todo], mean[todo], reach, points)

@@ -13,7 +13,7 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 from ntksym._lazy import lazy
-from ntksym.gaussian.answers import Answer, expect
+from ntksym.gaussian.answers import Answer, solved
 from ntksym.gaussian.calculus import derivative
 from ntksym.gaussian.expectation import Expectation, GaussianError, index_of, name_of, simplified
 from ntksym.gaussian.pieces import has_kinks
@@ -66,7 +66,7 @@ def without(answer: Answer, names: tuple[str, ...]) -> Answer:
         tuple(sympy.S.Zero if gone & {i, j} else entry for j, entry in enumerate(row))
         for i, row in enumerate(question.covariance)
     )
-    return expect(question.factors, K, question.mean, question.derivatives)
+    return solved(replace(question, covariance=K))
 
 
 def _placed(places: dict[Any, list[tuple[int, ...]]], entry: Any, where: tuple[int, ...]) -> None:
@@ -94,8 +94,7 @@ def _by_entry(question: Expectation, where: tuple[int, ...], symbol: Any) -> Any
     else:
         i, j = where
         K[i][j] = K[j][i] = apart
-    asked = Expectation(question.factors, tuple(map(tuple, K)), tuple(m), question.derivatives)
-    found = expect(asked.factors, asked.covariance, asked.mean, asked.derivatives)
+    found = solved(replace(question, covariance=tuple(map(tuple, K)), mean=tuple(m)))
     return sympy.diff(found.expression, apart).subs(apart, symbol)
 
 

@@ -126,3 +126,17 @@ def test_a_grid_too_coarse_gives_way_to_samples() -> None:
     of_u = evaluate_many(dual("cos"), {"p": 1.0, "q": 1.0, "r": 0.5}).value
     assert found.kind == "sampled"
     assert abs(found.value[0] - of_u * of_tanh**2) < found.bound[0] < 1e-3
+
+
+@pytest.mark.parametrize("variance", [800.0, 1e4, 1e8])
+def test_wide_gaussians_see_what_happens_near_zero(variance: float) -> None:
+    """1 - tanh^2 = sech^2 has the integral 2, so E[tanh(z)^2] = 1 - 2 / sqrt(2 pi p) + O(p^(-3/2)).
+
+    A grid of two resolutions that both step over the origin agreed on 1 here, with a bound of 1e-15.
+    """
+    p = sympy.Symbol("p", positive=True)
+    found = evaluate_many(expect(["tanh(z)^2"], [[p]]), {"p": np.array([variance])})
+    # the next term: E[sech^2] = (2 - pi^2/(12 p) + ...) / sqrt(2 pi p), as the integral of z^2 sech^2 is pi^2/6
+    expected = 1 - (2 - np.pi**2 / (12 * variance)) / np.sqrt(2 * np.pi * variance)
+    assert abs(found.value[0] - expected) < 1 / variance**2.5 + 1e-14
+    assert found.evidence.bound < 1e-13
