@@ -20,12 +20,15 @@ GUARD = 15
 
 @dataclass(frozen=True)
 class BlockMap:
-    """One copy of a repeat: the state before it to the state after it, for two inputs without positions.
+    """One copy of a repeat: the state before it to the state after it, for two inputs.
 
     ``state`` holds symbols: second moments K(x, x), K(x, x'), K(x', x') (names with "|11", "|12", "|22"), means ("|1",
     "|2") and tangent kernels (names with T). ``after`` are expressions in the state, the symbols that ``definitions``
     define (each expectation with its question), hyperparameters, and lines from outside of the block. ``start`` is the
     state before the first of ``times`` copies.
+
+    ``uniform`` marks a block on values with positions: its kernels are taken to be the same at all of them, for pairs
+    of positions at any one distance (of one input or of two), far from the edges. A convolution then keeps them.
     """
 
     name: str
@@ -34,6 +37,7 @@ class BlockMap:
     start: tuple[Any, ...]
     after: tuple[Any, ...]
     definitions: tuple[Definition, ...]
+    uniform: bool = False
 
     @cached_property
     def next(self) -> dict[Any, Any]:
@@ -138,11 +142,11 @@ def block_maps(formula: Formula) -> dict[str, BlockMap]:
 
 def _block(loop: Loop) -> BlockMap:
     name = loop.name.partition(":")[2]
-    if not all(state.layout.is_scalar for state in loop.states):
-        raise KernelError(f"{name}: what it carries has positions; a block's map is made for plain vectors")
+    uniform = not all(state.layout.is_scalar for state in loop.states)
     entries = list(_entries(loop))
     state, start, after = ([entry[k] for entry in entries] for k in range(3))
-    return BlockMap(name, loop.times, tuple(state), tuple(start), tuple(after), definitions(loop.lines, after))
+    found = definitions(loop.lines, after, uniform)
+    return BlockMap(name, loop.times, tuple(state), tuple(start), tuple(after), found, uniform)
 
 
 def _entries(loop: Loop) -> Iterator[tuple[Any, Any, Any]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ntksym._lazy import lazy
+from ntksym.errors import KernelError
 from ntksym.kernels.blocks import BlockMap, block_maps
 from ntksym.records.formula import Formula, readings
 
@@ -58,6 +59,8 @@ def closed_forms(formula: Formula) -> tuple[ClosedForm, ...]:
 
 
 def _forms(block: BlockMap) -> Iterator[ClosedForm]:
+    if block.uniform:
+        raise KernelError(f"{block.name}: what it carries has positions; closed forms in depth are for plain vectors")
     copies = sympy.Symbol("l", integer=True, nonnegative=True)
     start = dict(zip(block.state, block.start, strict=True))
     for sides in (("1", "11"), ("12",)):

@@ -226,7 +226,7 @@ class KernelRecursion:
     def blocks(self) -> dict[str, BlockMap]:
         """The map that one copy of each repeat makes of the kernels, by the repeat's name.
 
-        Raises KernelError where what a repeat carries has positions.
+        Raises KernelError where a repeat mixes positions of one input, as attention and pooling do.
         """
         return block_maps(self.formula)
 

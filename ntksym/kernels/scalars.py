@@ -1,13 +1,14 @@
-"""Lines of a formula for two inputs without positions, as definitions of plain numbers, one for every reading.
+"""Lines of a formula for two inputs, as definitions of plain numbers, one for every reading.
 
 A line K3 stands for three numbers, K3(x, x), K3(x, x') and K3(x', x'); here each is a definition of its own, with the
-symbol that reads it.
+symbol that reads it. A line over positions is one number where it is the same at all positions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ntksym._lazy import lazy
@@ -15,10 +16,13 @@ from ntksym.errors import KernelError
 from ntksym.gaussian import Answer, evaluate
 from ntksym.gaussian.slopes import slopes
 from ntksym.kernels.book import at
-from ntksym.records.formula import SAME, Algebra, Expected, Line, Pointwise, readings
+from ntksym.records.formula import SAME, Algebra, Averaged, Expected, Line, Moved, Pointwise, Shared, readings, ref
 
 sympy = lazy("sympy")
 mpmath = lazy("mpmath")
+
+TRANSLATIONS = ("patches", "shift")
+"""Moves along positions that read both points at the same distance from where they are."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,11 @@ class Definition:
     arguments: tuple[tuple[str, Any], ...] = ()
 
 
-def definitions(lines: Iterable[Line], wanted: Iterable[Any]) -> tuple[Definition, ...]:
+def definitions(lines: Iterable[Line], wanted: Iterable[Any], uniform: bool = False) -> tuple[Definition, ...]:
     """The definitions that expressions need, in order; symbols that no line defines are left as they are.
 
-    Raises KernelError for lines over positions.
+    ``uniform`` takes every line to be the same at all positions, far from the edges (of an image, where windows reach
+    over it). Raises KernelError for lines over positions otherwise, and for those that mix positions of one input.
     """
     by_name = {line.name: line for line in lines}
     found: dict[Any, Definition] = {}
@@ -46,7 +51,7 @@ def definitions(lines: Iterable[Line], wanted: Iterable[Any]) -> tuple[Definitio
     def visit(expression: Any) -> None:
         for symbol, (name, side) in sorted(readings(expression).items(), key=lambda item: item[0].name):
             if symbol not in found and name in by_name:
-                made = _definition(by_name[name], symbol, side)
+                made = _definition(by_name[name], symbol, side, uniform)
                 visit(made.expression)
                 for _, argument in made.arguments:
                     visit(argument)
@@ -57,8 +62,12 @@ def definitions(lines: Iterable[Line], wanted: Iterable[Any]) -> tuple[Definitio
     return tuple(found.values())
 
 
-def _definition(line: Line, symbol: Any, side: str) -> Definition:
-    if not line.layout.is_scalar:
+def _definition(line: Line, symbol: Any, side: str, uniform: bool) -> Definition:
+    if uniform and isinstance(line, Moved | Shared | Averaged):
+        if isinstance(line, Moved) and (line.op not in TRANSLATIONS or line.sides != "both"):
+            raise KernelError(f"{line.meaning}: this mixes positions, so that no two of them are left alone")
+        return Definition(symbol, ref(line.source, side), line.meaning)
+    if not (uniform or line.layout.is_scalar):
         raise KernelError(f"{line.meaning}: this needs a program without positions, on plain vectors")
     if isinstance(line, Algebra):
         return Definition(symbol, apart(line.expression, side), line.meaning)
@@ -138,4 +147,9 @@ def number(expression: Any, known: Mapping[Any, Any]) -> Any:
     missing = [symbol.name for symbol in symbols if symbol not in known]
     if missing:
         raise KernelError(f"a number is needed for {', '.join(missing)}")
-    return mpmath.mpmathify(sympy.lambdify(symbols, expression, "mpmath")(*(known[symbol] for symbol in symbols)))
+    return mpmath.mpmathify(_function(expression, symbols)(*(known[symbol] for symbol in symbols)))
+
+
+@lru_cache(maxsize=4096)
+def _function(expression: Any, symbols: tuple[Any, ...]) -> Any:
+    return sympy.lambdify(symbols, expression, "mpmath")

@@ -82,3 +82,24 @@ def test_what_is_missing_is_named() -> None:
         relu().q_map.evaluate({"K2|11": 1})
     with pytest.raises(KernelError, match="layer has no sigma_x; it has: K2"):
         relu().evaluate({"sigma_x": 1})
+
+
+def test_a_convolution_is_the_dense_layer_where_all_positions_are_alike() -> None:
+    """One copy of a convolutional block, far from the edges, does to a kernel what the same layer does on vectors."""
+    values = {"sigma_w": 1.25, "sigma_b": 0.5}
+    block = kernel_recursion(zoo.load("cnn")(), ntk=False).blocks["layer"]
+    assert block.uniform
+    found = block.evaluate({"K2|11": 1.5, "K2|22": 0.75, "K2|12": -0.5, **values})
+    dense = {name: 1.25**2 * value + 0.25 for name, value in {"K2|11": 1.5, "K2|22": 0.75, "K2|12": -0.5}.items()}
+    after = relu().two_inputs.evaluate({**dense, **values})  # the zoo's perceptron ends each copy with the weights
+    for state, value in found.items():
+        (expected,) = (x for s, x in after.items() if s.name == state.name)
+        with mpmath.workdps(40):
+            assert abs(mpmath.mpf(1.25) ** 2 * value + 0.25 - expected) < 1e-25
+
+
+def test_blocks_that_mix_positions_are_refused() -> None:
+    with pytest.raises(KernelError, match="mixes positions"):
+        _ = kernel_recursion(zoo.load("gcn")(), ntk=False).blocks
+    with pytest.raises(KernelError, match="has positions; closed forms in depth are for plain vectors"):
+        kernel_recursion(zoo.load("cnn")(), ntk=False).closed_forms()
