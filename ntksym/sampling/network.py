@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from itertools import product
-from math import isfinite, prod
+from math import isfinite
 from typing import Any, Protocol
 
 from ntksym._lazy import lazy
@@ -19,15 +19,12 @@ from ntksym.language.program import Node, Program
 from ntksym.language.trace import Architecture
 from ntksym.sampling.forward import Forward, Plan
 from ntksym.sampling.inputs import check_tokens, read_inputs
+from ntksym.sampling.normals import standard_normals
 from ntksym.sampling.precision import check_dtype, delivered, precision
 from ntksym.sampling.storage import Array, Stored, Weights, concrete, copies, stacked, storage
 
 jax = lazy("jax")
 jnp = lazy("jax.numpy")
-
-
-LARGE = 4096
-"""Parameters with fewer entries are drawn together."""
 
 
 class ParameterSettings(Protocol):
@@ -234,25 +231,6 @@ class Network:
     def precision(self) -> AbstractContextManager[None]:
         """Inside, JAX computes in this network's floating type."""
         return precision(self.dtype)
-
-
-def standard_normals(key: Any, shapes: Mapping[str, tuple[int, ...]], dtype: str) -> dict[str, Array]:
-    """Independent N(0, 1) arrays.
-
-    Each generator takes long to compile, and cutting arrays from one vector takes a copy: small ones share a vector.
-    """
-    lengths = {name: prod(shape) for name, shape in shapes.items()}
-    least = max(LARGE, sum(lengths.values()) // 16)
-    small = [name for name in shapes if lengths[name] < least]
-    shared = jax.random.normal(jax.random.fold_in(key, 0), (sum(lengths[name] for name in small),), dtype)
-    out, start = {}, 0
-    for i, (name, shape) in enumerate(shapes.items(), 1):
-        if name in small:
-            out[name] = shared[start : start + lengths[name]].reshape(shape)
-            start += lengths[name]
-        else:
-            out[name] = jax.random.normal(jax.random.fold_in(key, i), shape, dtype)
-    return out
 
 
 def as_key(key: Any) -> Any:
