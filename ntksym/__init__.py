@@ -29,6 +29,7 @@ _LATER = {
     "drift": "ntksym.validation.drift",
     "ensemble": "ntksym.sampling",
     "equivalent": "ntksym.scaling",
+    "finite_width": "ntksym.finite",
     "four_point": "ntksym.sampling",
     "gram": "ntksym.kernels.gram",
     "kernel": "ntksym.sampling",

@@ -31,3 +31,11 @@ class ValidationError(NtksymError):
 
 class DynamicsError(NtksymError):
     """Training that cannot be predicted as asked: the message says what to change."""
+
+
+class PhaseError(NtksymError):
+    """A block has no map of lengths that order and chaos can be read from, or a number for it is missing."""
+
+
+class FiniteWidthError(NtksymError):
+    """A program whose 1/n terms are not derived, or that cannot be evaluated as asked: the message says why."""

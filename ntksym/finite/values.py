@@ -1,0 +1,60 @@
+"""Numbers of 1/n terms, and what follows from them: means, fluctuations, how wide is wide enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ntksym.errors import FiniteWidthError
+from ntksym.records.evidence import Evidence
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteValues:
+    """The limit and 1/n terms of the readings of a program (preactivations, then the output) at some inputs.
+
+    Attributes:
+        program: its name.
+        readings: names of the values, the output last.
+        axes: the widths that are taken large, as texts, one for each set of coordinates.
+        widths: these as numbers, None where no size was given.
+        nngp, ntk: the limits, (readings, inputs, inputs).
+        tensors: by name; (readings, inputs, ..., axes), so that a tensor is the sum over axes of entry / width.
+        evidence: how the brackets are known.
+        notes: what a person must know to use them.
+    """
+
+    program: str
+    readings: tuple[str, ...]
+    axes: tuple[str, ...]
+    widths: tuple[float | None, ...]
+    nngp: Any
+    ntk: Any
+    tensors: Mapping[str, Any]
+    evidence: Evidence
+    notes: tuple[str, ...] = ()
+
+    def at(self, name: str, widths: Sequence[float] | float | None = None, reading: int = -1) -> Any:
+        """A tensor times 1/n: the sum over axes of its parts, each divided by the width.
+
+        ``widths`` are those of the axes, or one for all; by default the sizes that were given.
+        Raises FiniteWidthError for a tensor that was not computed, or a missing width.
+        """
+        if name not in self.tensors:
+            raise FiniteWidthError(f"{name} was not computed; ask for it: evaluate(x, tensors=[{name!r}, ...])")
+        return self.tensors[name][reading] @ (1 / self.divisors(widths))
+
+    def divisors(self, widths: Sequence[float] | float | None = None) -> Any:
+        """The width of every axis as a number."""
+        given = self.widths if widths is None else np.broadcast_to(np.asarray(widths, dtype=float), (len(self.axes),))
+        missing = [axis for axis, width in zip(self.axes, given, strict=True) if width is None]
+        if missing:
+            names = ", ".join(dict.fromkeys(missing))
+            raise FiniteWidthError(f"a number is needed for the width {names}; give it, as in evaluate(x, n=64)")
+        found = np.array(given, dtype=float)
+        if not (found > 0).all():
+            raise FiniteWidthError(f"a width of {found.min():g} is not positive")
+        return found
