@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 
 from ntksym._lazy import lazy
 from ntksym.errors import FiniteWidthError, ProgramError
+from ntksym.finite.exact import ExactMoments
 from ntksym.finite.moments import Moments, Scales
 from ntksym.finite.tensors import CORRECTIONS, FLUCTUATIONS, VERTICES
-from ntksym.finite.values import FiniteValues
+from ntksym.finite.values import ExactValues, FiniteValues
 from ntksym.finite.wiring import Wiring, wiring_of
 from ntksym.gaussian.pieces import has_kinks
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
@@ -52,116 +54,179 @@ class FiniteWidth:
 
         Raises FiniteWidthError for unknown or missing numbers, and for brackets that are infinite.
         """
-        unknown = next((name for name in tensors if name not in CORRECTIONS and name not in VERTICES), None)
-        if unknown is not None:
-            raise FiniteWidthError(f"there is no tensor {unknown}; there are: {', '.join((*CORRECTIONS, *VERTICES))}")
-        inputs = read_inputs(self.program, x, "x")
+        _check_names(tensors, (*CORRECTIONS, *VERTICES))
+        inputs, known = self._read(x, {**(values or {}), **numbers})
         count = len(next(iter(inputs.values())))
-        known = self._numbers(inputs, {**(values or {}), **numbers})
-        moments = Moments(self.wiring, count, self._scales(inputs, known))
-        readings = range(len(self.wiring.readings))
-        kernels = [
-            np.array([[[moments.kernel(order, r, a, b) for b in range(count)] for a in range(count)] for r in readings])
-            for order in (0, 1)
-        ]
-        found = {name: _tensor(moments, name, count) for name in tensors}
+        moments = Moments(self.wiring, count, self._scales(inputs, known, float))
+
+        def value(name: str) -> Callable[..., Any]:
+            if name in CORRECTIONS:
+                return lambda reading, *at: moments.correction(reading, CORRECTIONS[name].pair(*at))
+            return lambda reading, *at: moments.covariance(reading, VERTICES[name].entry(*at))
+
         return FiniteValues(
             self.program.name,
             tuple(self._labels()),
             tuple(map(str, self.wiring.widths)),
-            tuple(_maybe(width, known) for width in self.wiring.widths),
-            kernels[0],
-            kernels[1],
-            found,
+            tuple(None if (n := _maybe(width, known)) is None else float(n) for width in self.wiring.widths),
+            self._array(count, 2, lambda reading, a, b: moments.kernel(0, reading, a, b)),
+            self._array(count, 2, lambda reading, a, b: moments.kernel(1, reading, a, b)),
+            {name: self._array(count, 2 if name in CORRECTIONS else 4, value(name)) for name in tensors},
             moments.brackets.evidence,
             tuple(self._notes(tensors)),
         )
 
-    def _numbers(self, inputs: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-        """All numbers that symbols stand for, as far as they are known."""
-        sigmas = {n.attr("sigma"): float(n.attr("value")) for n in self.program.parameters if n.attr("sigma")}
+    def exact(
+        self, x: Any, *, tensors: Sequence[str] = ("V",), values: Mapping[str, Any] | None = None, **numbers: Any
+    ) -> ExactValues:
+        """Means and covariances of the finite network itself, exact in its widths, as rationals.
+
+        For perceptrons of functions that are linear on either side of zero: of one input, or linear and of any number.
+
+        Args:
+            x: inputs in exact numbers (integers, Fractions); floats count as the binary fractions they are.
+            tensors: names of vertices.
+            values: sigmas and all sizes, exact numbers or SymPy's (``sigma_w=sqrt(2)``), also as keywords.
+
+        Raises FiniteWidthError where the moments do not close, and for numbers that are missing or not rational.
+        """
+        _check_names(tensors, tuple(VERTICES))
+        inputs, known = self._read(x, {**(values or {}), **numbers})
+        count = len(next(iter(inputs.values())))
+        scales = self._scales(inputs, known, _fraction)
+        widths = tuple(_whole(_number(n, known, "the number of coordinates")) for n in self.wiring.widths)
+        moments = ExactMoments(self.wiring, count, scales, widths)
+
+        def mean(letters: str) -> Callable[..., Any]:
+            return lambda reading, a, b: moments.mean(reading, ((letters, a), (letters, b)))
+
+        def vertex(name: str) -> Callable[..., Any]:
+            return lambda reading, *at: moments.covariance(reading, VERTICES[name].entry(*at))
+
+        return ExactValues(
+            self.program.name,
+            tuple(self._labels()),
+            tuple(map(str, self.wiring.widths)),
+            widths,
+            self._array(count, 2, mean("")),
+            self._array(count, 2, mean("a")),
+            {name: self._array(count, 4, vertex(name)) for name in tensors},
+            self.wiring,
+            scales,
+        )
+
+    def _array(self, count: int, rank: int, value: Callable[..., Any]) -> Any:
+        """Entries for every reading and all inputs, as an array; entries may be arrays themselves."""
+        readings = range(len(self.wiring.readings))
+        found = np.array([value(*place) for place in product(readings, *[range(count)] * rank)])
+        return found.reshape(len(readings), *[count] * rank, *found.shape[1:])
+
+    # --- numbers ---
+
+    def _read(self, x: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The inputs as arrays, and all numbers that symbols stand for, as far as they are known."""
+        inputs = read_inputs(self.program, x, "x")
+        sigmas = {node.attr("sigma"): node.attr("value") for node in self.program.parameters if node.attr("sigma")}
         dims = {dim.name: dim for dim in self.program.dims}
-        unknown = next((name for name in values if name not in sigmas and name not in dims), None)
+        rates = {symbol.name for draw in self.wiring.draws for symbol in draw.rate.free_symbols} - {*sigmas, *dims}
+        names = (*sigmas, *dims, *sorted(rates))
+        unknown = next((name for name in values if name not in names), None)
         if unknown is not None:
-            raise FiniteWidthError(f"{self.program.name} has no {unknown}; it has: {', '.join((*sigmas, *dims))}")
+            raise FiniteWidthError(f"{self.program.name} has no {unknown}; it has: {', '.join(names)}")
         sizes = {**dict(self.sizes), **sizes_from(self.program, inputs)}
         for name, value in self.sizes:
             if values.get(name, value) != value or sizes[name] != value:
-                raise FiniteWidthError(
-                    f"the 1/n terms were derived for {name} = {value}; derive them again for another"
-                )
+                raise FiniteWidthError(f"the 1/n terms were derived for {name} = {value}, not for another size")
         sizes.update({name: value for name, value in values.items() if name in dims})
-        found = {name: float(values.get(name, default)) for name, default in sigmas.items()}
+        known = {name: values.get(name, default) for name, default in sigmas.items()}
+        known |= {name: values[name] for name in rates if name in values}
         for name, dim in dims.items():
             try:
-                found[name] = float(dim_value(dim, sizes))
+                known[name] = dim_value(dim, sizes)
             except ProgramError:
                 continue
-        return found
+        return inputs, known
 
-    def _scales(self, inputs: Mapping[str, Any], known: Mapping[str, Any]) -> Scales:
-        graph = Graph(
-            self.program, dict(known), frozenset(n.id for n in self.program.nodes.values() if n.op == "repeat")
-        )
-        data = DataValues(graph, inputs, lambda array: np.asarray(array, dtype=float), False)
+    def _scales(self, inputs: Mapping[str, Any], known: Mapping[str, Any], convert: Callable[[Any], Any]) -> Scales:
+        """All numbers of the wiring, as ``convert`` makes them: floats, or Fractions."""
+        loops = frozenset(node.id for node in self.program.nodes.values() if node.op == "repeat")
+        sizes = {dim.name: known[dim.name] for dim in self.program.dims if dim.name in known}
+        is_exact = convert is not float
+        entries = np.vectorize(convert, otypes=[object if is_exact else float])
+        data = DataValues(Graph(self.program, sizes, loops), inputs, entries, is_exact)
+        draws = self.wiring.draws
         grams = {}
-        for k, draw in enumerate(self.wiring.draws):
+        for k, draw in enumerate(draws):
             if draw.data is not None:
                 array = data.array(draw.data.node, draw.data.path)
                 grams[k] = array @ array.T / array.shape[-1]
-        draws, readings = self.wiring.draws, self.wiring.readings
         return Scales(
-            tuple(_number(draw.variance, known, "sigma_w") for draw in draws),
-            tuple(_number(draw.rate, known, draw.name) for draw in draws),
-            tuple({k: _number(c, known, draws[k].name) for c, k in reading.terms} for reading in readings),
+            tuple(convert(_number(draw.variance, known, draw.name)) for draw in draws),
+            tuple(convert(_number(draw.rate, known, draw.name)) for draw in draws),
+            tuple(
+                {k: convert(_number(c, known, draws[k].name)) for c, k in reading.terms}
+                for reading in self.wiring.readings
+            ),
             grams,
         )
+
+    # --- words ---
 
     def _labels(self) -> Iterator[str]:
         """The readings by the names of ``print(program)``, those in copies of a repeat with the copy's number."""
         names = labels(self.program)
         for k, reading in enumerate(self.wiring.readings):
             value = reading.value
-            if not isinstance(value, At):
+            if isinstance(value, At):
+                copies = "".join(f"{self.program.nodes[loop].name}[{step}]." for loop, step in value.path)
+                yield copies + names[value.node]
+            else:
                 yield f"sum {k}"
-                continue
-            copies = "".join(f"{self.program.nodes[loop].name}[{step}]." for loop, step in value.path)
-            yield copies + names[value.node]
 
     def _notes(self, tensors: Sequence[str]) -> Iterator[str]:
-        kinked = any(map(has_kinks, self.wiring.functions))
         named = [name for name in tensors if name in VERTICES and VERTICES[name].order > 1]
-        if kinked and named:
+        if named and any(map(has_kinks, self.wiring.functions)):
             yield (
                 f"{', '.join(named)}: the activation has kinks, so second derivatives are taken almost everywhere, as "
                 "programs do; true differentials of the tangent kernel have delta functions there"
             )
 
 
-def _tensor(moments: Moments, name: str, count: int) -> Any:
-    """A tensor at all readings: the axes (readings, inputs, ..., axes of the network)."""
-    readings, inputs = range(len(moments.wiring.readings)), range(count)
-    if name in CORRECTIONS:
-        made = CORRECTIONS[name]
-        return np.array([[[moments.correction(r, made.pair(a, b)) for b in inputs] for a in inputs] for r in readings])
-    vertex = VERTICES[name]
-    found = [[moments.covariance(r, vertex.entry(*x)) for x in product(inputs, repeat=4)] for r in readings]
-    return np.array(found).reshape(len(readings), count, count, count, count, -1)
+def _check_names(tensors: Sequence[str], known: tuple[str, ...]) -> None:
+    unknown = next((name for name in tensors if name not in known), None)
+    if unknown is not None:
+        raise FiniteWidthError(f"there is no tensor {unknown} here; there are: {', '.join(known)}")
 
 
-def _maybe(expression: Any, known: Mapping[str, Any]) -> float | None:
-    """An expression as a number, None where a size is missing."""
-    value = expression.subs({symbol: known[symbol.name] for symbol in expression.free_symbols if symbol.name in known})
-    return float(value) if value.is_number else None
+def _maybe(expression: Any, known: Mapping[str, Any]) -> Any:
+    """An expression as a SymPy number, None where a size is missing."""
+    given = {symbol: sympy.sympify(known[symbol.name]) for symbol in expression.free_symbols if symbol.name in known}
+    return expression.subs(given) if len(given) == len(expression.free_symbols) else None
 
 
-def _number(expression: Any, known: Mapping[str, Any], what: str) -> float:
+def _number(expression: Any, known: Mapping[str, Any], what: str) -> Any:
     expression = sympy.sympify(expression)
-    found = _maybe(expression, known)
-    if found is None:
-        missing = sorted(symbol.name for symbol in expression.free_symbols if symbol.name not in known)
+    missing = sorted(symbol.name for symbol in expression.free_symbols if symbol.name not in known)
+    if missing:
         raise FiniteWidthError(f"{what} needs a number for {', '.join(missing)}; give it, as in {missing[0]}=64")
-    return found
+    return _maybe(expression, known)
+
+
+def _fraction(number: Any) -> Fraction:
+    """An exact number; a float is the binary fraction it is."""
+    value = sympy.sympify(number)
+    if value.is_Float:
+        value = sympy.Rational(value)
+    if not value.is_Rational:
+        raise FiniteWidthError(f"{number} is not rational, and results that are exact in n are; give exact numbers")
+    return Fraction(int(value.p), int(value.q))
+
+
+def _whole(number: Any) -> int:
+    value = _fraction(number)
+    if value.denominator != 1 or value < 1:
+        raise FiniteWidthError(f"a width of {number} is no positive whole number")
+    return int(value)
 
 
 def finite_width(
@@ -186,6 +251,5 @@ def finite_width(
     built = program() if isinstance(program, Architecture) else program
     assert isinstance(built, Program)
     given = dict(sizes or {})
-    return FiniteWidth(
-        built, wiring_of(built, parameterization, rates or {}, given), parameterization, tuple(given.items())
-    )
+    wiring = wiring_of(built, parameterization, rates or {}, given)
+    return FiniteWidth(built, wiring, parameterization, tuple(given.items()))

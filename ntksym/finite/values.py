@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from ntksym.errors import FiniteWidthError
+from ntksym.finite.exact import moment
+from ntksym.finite.moments import Scales
+from ntksym.finite.wiring import Wiring
 from ntksym.records.evidence import Evidence
 
 
@@ -58,3 +62,37 @@ class FiniteValues:
         if not (found > 0).all():
             raise FiniteWidthError(f"a width of {found.min():g} is not positive")
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class ExactValues:
+    """Means and covariances of a finite network, exact in its widths; arrays of Fractions.
+
+    Attributes:
+        readings, axes, widths: as in ``FiniteValues``.
+        nngp, ntk: E of the empirical kernel and of the tangent kernel, (readings, inputs, inputs).
+        vertices: covariances by name, (readings, inputs, inputs, inputs, inputs): what a tensor divided by n is to
+            leading order.
+    """
+
+    program: str
+    readings: tuple[str, ...]
+    axes: tuple[str, ...]
+    widths: tuple[int, ...]
+    nngp: Any
+    ntk: Any
+    vertices: Mapping[str, Any]
+    wiring: Wiring
+    scales: Scales
+
+    def at(self, name: str, reading: int = -1) -> Any:
+        """A vertex at a reading, the output by default."""
+        if name not in self.vertices:
+            raise FiniteWidthError(f"{name} was not computed; ask for it: exact(x, tensors=[{name!r}, ...])")
+        return self.vertices[name][reading]
+
+    def moment(self, q: int) -> Fraction:
+        """E[f^(2q)] of an output f at the one input, for perceptrons without biases."""
+        if len(self.nngp[0]) != 1:
+            raise FiniteWidthError(f"moments of an output are those at one input, and {len(self.nngp[0])} were given")
+        return moment(self.wiring, self.scales, self.widths, q)
