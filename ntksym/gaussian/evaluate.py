@@ -63,7 +63,8 @@ def evaluate(answer: Answer, values: Mapping[Any, Any] | None = None, digits: in
 # --- the question with numbers -------------------------------------------------------------------------
 
 
-def _exact_number(value: Any) -> Any:
+def exact_number(value: Any) -> Any:
+    """A number as SymPy holds it; floats and mpmath numbers are the binary fractions they are."""
     if isinstance(value, float):
         return sympy.Rational(value)
     if hasattr(value, "_mpf_"):
@@ -74,7 +75,7 @@ def _exact_number(value: Any) -> Any:
 
 
 def _mapping(expression: Any, values: Mapping[Any, Any]) -> dict[Any, Any]:
-    by_name = {str(name): _exact_number(value) for name, value in values.items()}
+    by_name = {str(name): exact_number(value) for name, value in values.items()}
     return {symbol: by_name[symbol.name] for symbol in expression.free_symbols if symbol.name in by_name}
 
 

@@ -71,24 +71,28 @@ def expectations(factors: tuple[Expr, ...], covariance: Any, mean: Any) -> Estim
     n = mean.shape[1]
     directions = A[:, :, A.any(axis=(0, 1))]
     breaks = [breaks_of(factor) for factor in factors]
+    known = [b for b in breaks if b is not None]
+    if n == 1 and len(known) == len(breaks) and A.max(initial=0) > _WIDE:
+        return _by_width(factors, A, mean, known)
     if not any(map(has_kinks, factors)) and directions.shape[2] <= len(_GRIDS):
-        if n == 1 and A.max(initial=0) > _WIDE:
-            return _by_width(factors, A, mean)
         found = Estimates(*grid(factors, directions, mean), "quadrature")
         return found if directions.shape[2] <= 2 else _or_sampled(found, factors, directions, mean)
-    if n <= 2 and all(len(symbols(factor)) <= 1 for factor in factors) and None not in breaks:
-        return Estimates(*panels(factors, A, mean, [b for b in breaks if b is not None]), "quadrature")
+    if n <= 2 and all(len(symbols(factor)) <= 1 for factor in factors) and len(known) == len(breaks):
+        return Estimates(*panels(factors, A, mean, known), "quadrature")
     return Estimates(*sampled(factors, directions, mean), "sampled")
 
 
-def _by_width(factors: tuple[Expr, ...], A: Any, mean: Any) -> Estimates:
-    """A smooth function of one variable: a grid where that is narrow, panels around 0 where it is wide."""
+def _by_width(factors: tuple[Expr, ...], A: Any, mean: Any, breaks: Sequence[Sequence[float]]) -> Estimates:
+    """Functions of one variable: where it is wide, with panels around 0 that are as fine as what they are there."""
+    finer = [(*own, *_SCALES) for own in breaks]
+    smooth = not any(breaks)
     wide = A[:, 0, 0] > _WIDE
     value, bound, most = np.empty(len(A)), np.empty(len(A)), 0
     for rows in (np.nonzero(~wide)[0], *_chunks(np.nonzero(wide)[0], A[:, 0, 0])):
         if len(rows):
             some = A[rows], mean[rows]
-            found = panels(factors, *some, [_SCALES] * len(factors)) if wide[rows[0]] else grid(factors, *some)
+            is_grid = smooth and not wide[rows[0]]
+            found = grid(factors, *some) if is_grid else panels(factors, *some, finer if wide[rows[0]] else breaks)
             value[rows], bound[rows], nodes = found
             most = max(most, nodes)
     return Estimates(value, bound, most, "quadrature")

@@ -48,7 +48,7 @@ def mehler(factors: tuple[Expr, ...], covariance: Any, mean: Any, digits: int) -
         spread = [mpmath.sqrt(covariance[i][i]) for i in range(2)]
         rho = covariance[0][1] / (spread[0] * spread[1])
         samples = [
-            _Samples(smooth_function(mul(*group), (name,)), mean[i], spread[i])
+            Samples(smooth_function(mul(*group), (name,)), mean[i], spread[i])
             for i, (group, name) in enumerate(zip(groups, ("z1", "z2"), strict=True))
         ]
         if covariance[0][0] == covariance[1][1] and mean[0] == mean[1] and _alike(groups):
@@ -71,7 +71,7 @@ def _alike(groups: list[list[Expr]]) -> bool:
     return first == second
 
 
-class _Samples:
+class Samples:
     """Values of a function on grids of step 2**-level, kept for the finer ones."""
 
     def __init__(self, function: Callable[..., Any], mean: Any, spread: Any) -> None:
@@ -107,14 +107,14 @@ class _Samples:
             old, level = norm, level + 1
 
 
-class _Coefficients:
+class Coefficients:
     """Hermite coefficients one after the other, and what of the square norm they leave.
 
     The Hermite functions on the grid are arrays of integers, scaled by 2**bits: twice the working precision,
     because in the tails they grow from exp(-x^2/4) to 1.
     """
 
-    def __init__(self, samples: _Samples, level: int) -> None:
+    def __init__(self, samples: Samples, level: int) -> None:
         values = samples.at(level)
         half = len(values) // 2
         self.level, self.bits, self.n = level, 2 * mpmath.mp.prec + 40, 0
@@ -141,8 +141,8 @@ class _Coefficients:
         return a
 
 
-def _summed(samples: list[_Samples], level: int, rho: Any, digits: int) -> Series:
-    lists = [_Coefficients(sample, level) for sample in samples]
+def _summed(samples: list[Samples], level: int, rho: Any, digits: int) -> Series:
+    lists = [Coefficients(sample, level) for sample in samples]
     f, g = lists[0], lists[-1]
     value, goal = mpmath.mpf(0), mpmath.mpf(10) ** -digits
     floor = mpmath.mpf(10) ** -(digits + 8)

@@ -69,7 +69,7 @@ def _rows(answer: Answer, values: dict[str, Any], rows: int) -> Numbers:
             return _summed(question, values, rows)
         return _one_by_one(answer, values, np.arange(rows))
     value = np.array(np.broadcast_to(_closed(answer.expression, tuple(values))(*values.values()), rows), dtype=float)
-    near = np.nonzero(is_near(answer, values, rows))[0]
+    near = np.nonzero(is_near(answer, values, rows) | ~np.isfinite(value))[0]  # or a factor is too large for doubles
     if not len(near):
         return Numbers(value, answer.evidence)
     some = {name: array[near] for name, array in values.items()}
