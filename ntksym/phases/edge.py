@@ -1,0 +1,190 @@
+"""The edge of chaos: weights at which some length is a fixed point and small differences neither grow nor shrink."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ntksym._lazy import lazy
+from ntksym.errors import PhaseError
+from ntksym.phases.blocks import BIAS, WEIGHT, Block, block_of, decimal, exact
+from ntksym.phases.far import near_zero
+from ntksym.phases.fixed_points import LENGTHS, grid, roots_in, stability
+from ntksym.phases.record import FLOAT_DIGITS, EdgeOfChaos, EdgePoint, FixedPoint
+from ntksym.phases.systems import System, evidence_of, floats, precise
+from ntksym.records.evidence import Evidence
+
+sympy = lazy("sympy")
+mpmath = lazy("mpmath")
+
+
+@dataclass(frozen=True)
+class Criticality:
+    """What chi_1 = 1 asks of the weights at each length q, and how far q then is from a fixed point.
+
+    ``weight`` is sigma_w^2 and ``excess`` (Q(q) - q)/q, both systems in q and sigma_b.
+    """
+
+    block: Block
+    weight: System
+    excess: System
+
+    @property
+    def q(self) -> Any:
+        return self.block.maps.q
+
+    @cached_property
+    def parallel(self) -> System:
+        """dQ/dq where chi_1 = 1."""
+        return _with_weight(self.block.maps.chi_parallel, self.block.symbol(WEIGHT), self.weight)
+
+    def values(self, bias: Any, q: Any) -> dict[Any, Any]:
+        """Numbers for all inputs of the systems."""
+        symbol = self.block.symbol(BIAS)
+        length = {} if q is None else {self.q: q}
+        return {**self.block.numbers, **({} if symbol is None else {symbol: bias}), **length}
+
+
+def criticality(block: Block) -> Criticality:
+    """The systems of a block; raises PhaseError where chi_1 is not linear in the variance of the weights."""
+    weight = block.symbol(WEIGHT)
+    if weight is None:
+        raise PhaseError(f"{block.title}: the block {block.maps.name} has no {WEIGHT} to put on the edge")
+    chi = block.maps.chi_1
+    variance = sympy.Dummy("w", positive=True)
+    output = sympy.expand(chi.output.subs(weight, sympy.sqrt(variance)))
+    slope = sympy.diff(output, variance)
+    if any(weight in x.free_symbols for d in chi.definitions for _, x in d.arguments) or variance in slope.free_symbols:
+        raise PhaseError(
+            f"{block.title}: the block {block.maps.name} has several layers of weights, so chi_1 = 1 is no linear "
+            "equation for sigma_w^2, which is not solved here; repeat a block of one layer"
+        )
+    if slope == 0:
+        raise PhaseError(f"{block.title}: chi_1 of the block {block.maps.name} does not depend on {WEIGHT}")
+    rest = output.subs(variance, 0)
+    found = System(chi.definitions, sympy.together((1 - rest) / slope))
+    q_map = _with_weight(block.maps.q_map, weight, found)
+    return Criticality(block, found, System(q_map.definitions, q_map.output / block.maps.q - 1))
+
+
+def _with_weight(system: System, symbol: Any, variance: System) -> System:
+    output = sympy.expand(system.output).subs(symbol, sympy.sqrt(variance.output))
+    joined = {d.symbol: d for d in (*variance.definitions, *system.definitions)}
+    return System(tuple(joined.values()), output).needed()
+
+
+def edge_of_chaos(
+    source: Any, *, sigma_b: Any = 0, digits: int | None = None, block: str | None = None, **values: Any
+) -> EdgeOfChaos:
+    """The weights at which a block is critical: chi_1 = 1 at a length q* that it keeps.
+
+    Args:
+        source: a program, or an activation: its name, a text such as ``z*Phi(z)``, a record.
+        sigma_b: the standard deviation of the biases, a number or a text such as ``sqrt(0.1)``.
+        digits: significant digits, in mpmath; None computes in double precision, to about twelve.
+        block: which repeat of the program, if there are several.
+        values: numbers for other hyperparameters and dimensions (``L=100``).
+
+    All solutions are given, stable lengths first, those with chi_parallel > 1 marked; where there is none, the reason.
+    Raises PhaseError for a block that has no map of lengths, and for missing numbers.
+    """
+    found = block_of(source, block, values, free=(WEIGHT, BIAS))
+    bias = exact(sigma_b, BIAS)
+    critical = criticality(found)
+    points = sorted(_points(critical, bias, digits), key=lambda point: point.stability == "unstable")
+    reason = "" if points else _absence(critical, bias)
+    return EdgeOfChaos(found.title, decimal(bias, digits), tuple(points), reason, LENGTHS, digits)
+
+
+def _points(critical: Criticality, bias: Any, digits: int | None) -> Iterator[EdgePoint]:
+    everywhere = _scale_invariant(critical, bias, digits)
+    if everywhere is not None:
+        yield everywhere
+        return
+    yield from _at_zero(critical, bias, digits)
+    for q in roots_in(critical.excess, critical.q, critical.values(bias, None), digits):
+        point = _point(critical, bias, q, digits)
+        if point.sigma_w > 0:
+            yield point
+
+
+def _point(critical: Criticality, bias: Any, q: Any, digits: int | None) -> EdgePoint:
+    """The point of the edge at a length q that has been found."""
+    maps, symbol, values = critical.block.maps, critical.block.symbol(WEIGHT), critical.values(bias, q)
+    systems = [maps.q_map, maps.chi_1, maps.chi_parallel]
+    if digits is None:
+        weight = float(np.sqrt(floats([critical.weight], values)[0]))
+        after, chi, parallel = map(float, floats(systems, {**values, symbol: weight}))
+    else:
+        with mpmath.workdps(digits + 10):
+            weight = mpmath.sqrt(precise([critical.weight], values, digits + 8)[0])
+            after, chi, parallel = precise(systems, {**values, symbol: weight}, digits + 8)
+    point = FixedPoint(q, chi, parallel)
+    kind = stability(maps, {**critical.values(bias, None), symbol: weight}, point)
+    known = _evidence(critical, digits)
+    return EdgePoint(weight, decimal(bias, digits), q, chi, parallel, kind, (after - q, chi - 1), known)
+
+
+def _evidence(critical: Criticality, digits: int | None) -> Evidence:
+    """How the expectations are known, and the digits between which the excess changes its sign."""
+    found = evidence_of(critical.excess)
+    return replace(found, bound=10.0 ** -(digits or FLOAT_DIGITS), note="the sign changes within this part of q_star")
+
+
+# --- edges at which no length is singled out ---------------------------------------------------------------------
+
+
+def _scale_invariant(critical: Criticality, bias: Any, digits: int | None) -> EdgePoint | None:
+    """The edge where every length is kept: the excess is zero as an expression."""
+    if any(d.answer.evidence.kind != "exact" for d in critical.excess.definitions if d.answer):
+        return None
+    symbol = critical.block.symbol(BIAS)
+    excess = critical.excess.closed.subs({} if symbol is None else {symbol: bias})
+    if sympy.simplify(excess) != 0:
+        return None
+    weight = sympy.sqrt(sympy.simplify(critical.weight.closed))
+    if critical.q in weight.free_symbols or not weight.is_positive:
+        return None
+    weight = weight.subs(critical.block.numbers)
+    one = decimal(sympy.S.One, digits)
+    zeros, sigmas = (one - one, one - one), (decimal(weight, digits), decimal(bias, digits))
+    return EdgePoint(*sigmas, None, one, one, "marginal", zeros, Evidence("exact"), weight)
+
+
+def _at_zero(critical: Criticality, bias: Any, digits: int | None) -> Iterator[EdgePoint]:
+    """The edge at length zero, where the block maps zero to itself."""
+    if bias != 0:
+        return
+    values, work = critical.values(bias, None), digits or 15
+    systems = (critical.weight, critical.excess, critical.parallel)
+    with mpmath.workdps(work + 10):
+        weight, excess, parallel = (near_zero(system, critical.q, values, work) for system in systems)
+        if abs(excess) > mpmath.mpf(10) ** -work or not (weight > 0 and mpmath.isfinite(weight)):
+            return
+        root, zero = mpmath.sqrt(weight), mpmath.mpf(0)
+        point = FixedPoint(zero, zero + 1, parallel)
+        kind = stability(critical.block.maps, {**values, critical.block.symbol(WEIGHT): root}, point)
+        weight, sigma_b, zero, one, slope = (decimal(x, digits) for x in (root, bias, zero, zero + 1, parallel))
+    known = replace(evidence_of(critical.excess), note="the limit of small lengths")
+    yield EdgePoint(weight, sigma_b, zero, one, slope, kind, (zero, zero), known)
+
+
+def _absence(critical: Criticality, bias: Any) -> str:
+    """Why there is no edge, in words."""
+    weight, excess = floats([critical.weight, critical.excess], critical.values(bias, grid()))
+    if not (weight > 0).any():
+        return "chi_1 = 1 has no solution with sigma_w > 0: small differences grow at any weights"
+    excess = excess[weight > 0]
+    if (excess > 0).all():
+        return (
+            "wherever chi_1 = 1, one copy of the block makes every input longer "
+            f"(by a part {excess.min():.3g} of its square at least), so no length is a fixed point"
+        )
+    return (
+        "wherever chi_1 = 1, one copy of the block makes every input shorter "
+        f"(by a part {-excess.max():.3g} of its square at least), so no length is a fixed point"
+    )
