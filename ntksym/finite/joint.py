@@ -16,8 +16,11 @@ sympy = lazy("sympy")
 def fluctuation_limit(phi: str | Activation | Family, beta: Any) -> Any:
     """E[H^2] / E[H]^2 of the tangent kernel at one input, as L, n -> infinity with L/n = beta: a SymPy expression.
 
-    For a perceptron of a function that is linear on either side of zero, at criticality, biases not trained. With e =
-    E[phi'^4] / E[phi'^2]^2, c = 3e - 1 and x = (c + 1) beta it is exp(c beta) (2/3) (1/2 + (2/x) (1 - (1 - exp(-x))/x)):
+    For a perceptron of a function that is linear on either side of zero, at criticality, biases not trained. With
+    e = E[phi'^4] / E[phi'^2]^2, c = 3e - 1 and x = (c + 1) beta it is
+
+        exp(c beta) (2/3) (1/2 + (2/x) (1 - (1 - exp(-x)) / x)),
+
     exp(5 beta) times a function of 6 beta for ReLU (Hanin and Nica 2019, arXiv:1909.05989).
     Raises FiniteWidthError for other functions.
     """

@@ -14,6 +14,7 @@ from ntksym._lazy import lazy
 from ntksym.errors import FiniteWidthError, ProgramError
 from ntksym.finite.exact import ExactMoments
 from ntksym.finite.moments import Moments, Scales
+from ntksym.finite.predictions import coefficients
 from ntksym.finite.tensors import CORRECTIONS, FLUCTUATIONS, VERTICES
 from ntksym.finite.values import ExactValues, FiniteValues
 from ntksym.finite.wiring import Wiring, wiring_of
@@ -24,6 +25,7 @@ from ntksym.language.dims import Number, dim_value
 from ntksym.language.printing import labels
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture
+from ntksym.records.predictions import Experiment, Prediction
 
 sympy = lazy("sympy")
 
@@ -39,6 +41,7 @@ class FiniteWidth:
     program: Program
     wiring: Wiring
     parameterization: str
+    rates: tuple[tuple[str, Any], ...]
     sizes: tuple[tuple[str, Number], ...]
 
     def evaluate(
@@ -115,11 +118,23 @@ class FiniteWidth:
             scales,
         )
 
+    def output_bias(self, x: Any, values: Mapping[str, Any]) -> float:
+        """What biases add to the kernel of the output."""
+        _, known = self._read(x, values)
+        last = self.wiring.readings[-1].terms
+        draws = self.wiring.draws
+        biases = ((c, draws[k]) for c, k in last if draws[k].reading is None and draws[k].data is None)
+        return sum(float(_number(c**2 * draw.variance, known, draw.name)) for c, draw in biases)
+
     def _array(self, count: int, rank: int, value: Callable[..., Any]) -> Any:
         """Entries for every reading and all inputs, as an array; entries may be arrays themselves."""
         readings = range(len(self.wiring.readings))
         found = np.array([value(*place) for place in product(readings, *[range(count)] * rank)])
         return found.reshape(len(readings), *[count] * rank, *found.shape[1:])
+
+    def predictions(self, experiment: Experiment) -> Iterator[Prediction]:
+        """What finite networks must show in an experiment: the terms of order 1/n; see ``ntksym.validate``."""
+        return coefficients(self, experiment)
 
     # --- numbers ---
 
@@ -252,4 +267,4 @@ def finite_width(
     assert isinstance(built, Program)
     given = dict(sizes or {})
     wiring = wiring_of(built, parameterization, rates or {}, given)
-    return FiniteWidth(built, wiring, parameterization, tuple(given.items()))
+    return FiniteWidth(built, wiring, parameterization, tuple((rates or {}).items()), tuple(given.items()))

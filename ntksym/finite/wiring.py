@@ -74,6 +74,11 @@ class Wiring:
     axes: tuple[int, ...]
 
     @property
+    def output_draws(self) -> tuple[Draw, ...]:
+        """What the output is a sum of."""
+        return tuple(self.draws[k] for _, k in self.readings[-1].terms)
+
+    @property
     def widths(self) -> tuple[Any, ...]:
         """The number of coordinates of every axis but the output's, as SymPy expressions."""
         found = {self.axes[d.reading]: d.fan_in for d in self.draws if d.reading is not None}
