@@ -11,7 +11,6 @@ from ntksym import zoo
 from ntksym._lazy import lazy
 from ntksym.errors import ExpressionError, PhaseError
 from ntksym.gaussian.evaluate import exact_number
-from ntksym.gaussian.pieces import to_mpf
 from ntksym.kernels.recursion import kernel_recursion
 from ntksym.language.activations import activation
 from ntksym.language.expressions import parse, to_sympy
@@ -20,7 +19,6 @@ from ntksym.language.trace import Architecture
 from ntksym.phases.maps import LengthMap, length_map
 
 sympy = lazy("sympy")
-mpmath = lazy("mpmath")
 
 WEIGHT, BIAS = "sigma_w", "sigma_b"
 
@@ -91,11 +89,3 @@ def exact(value: Any, name: str) -> Any:
     if not number.is_finite or number.is_negative:
         raise PhaseError(f"{name} = {value!r} is not a number that is zero or greater")
     return number
-
-
-def decimal(value: Any, digits: int | None) -> Any:
-    """A number as a float, or as an mpmath number of ``digits`` digits and some more."""
-    if digits is None:
-        return float(value)
-    with mpmath.workdps(digits + 10):
-        return +value if hasattr(value, "_mpf_") else to_mpf(sympy.sympify(value), digits + 10)

@@ -44,8 +44,9 @@ def correlation_points(
     y, tolerance = moved(c), _LIMIT if q == 0 else _ROUNDING
     if np.abs(y).max() < tolerance:
         return None
-    found = [end for end in (-1.0, 1.0) if abs(moved(np.array([end]))) < tolerance]
+    found = [special for special in (-1.0, 0.0, 1.0) if abs(moved(np.array([special]))) < tolerance]
     inside = [float_root(moved, low, high).value for low, high in brackets(c, y)]
+    inside = [x for x in inside if min((abs(x - special) for special in found), default=1) > _ROUNDING]
     if q == 0 or digits is None:
         return tuple(_float_point(maps, values, length, x) for x in sorted((*found, *inside)))
     inside = [_sharpened(maps, values, length, root, digits) for root in inside]

@@ -11,10 +11,11 @@ import numpy as np
 
 from ntksym._lazy import lazy
 from ntksym.errors import PhaseError
-from ntksym.phases.blocks import BIAS, WEIGHT, Block, block_of, decimal, exact
+from ntksym.phases.blocks import BIAS, WEIGHT, Block, block_of, exact
 from ntksym.phases.far import near_zero
 from ntksym.phases.fixed_points import LENGTHS, grid, roots_in, stability
-from ntksym.phases.record import FLOAT_DIGITS, EdgeOfChaos, EdgePoint, FixedPoint
+from ntksym.phases.numbers import FLOAT_DIGITS, decimal
+from ntksym.phases.record import EdgeOfChaos, EdgePoint, FixedPoint
 from ntksym.phases.systems import System, evidence_of, floats, precise
 from ntksym.records.evidence import Evidence
 
@@ -177,14 +178,10 @@ def _absence(critical: Criticality, bias: Any) -> str:
     """Why there is no edge, in words."""
     weight, excess = floats([critical.weight, critical.excess], critical.values(bias, grid()))
     if not (weight > 0).any():
-        return "chi_1 = 1 has no solution with sigma_w > 0: small differences grow at any weights"
-    excess = excess[weight > 0]
-    if (excess > 0).all():
-        return (
-            "wherever chi_1 = 1, one copy of the block makes every input longer "
-            f"(by a part {excess.min():.3g} of its square at least), so no length is a fixed point"
-        )
-    return (
-        "wherever chi_1 = 1, one copy of the block makes every input shorter "
-        f"(by a part {-excess.max():.3g} of its square at least), so no length is a fixed point"
-    )
+        return "chi_1 = 1 has no solution with sigma_w > 0: differences grow at any weights"
+    gain = (excess * grid())[weight > 0]
+    if (gain > 0).all():
+        how = f"adds to the square of every length, {gain.min():.3g} at least"
+    else:
+        how = f"takes from the square of every length, {-gain.max():.3g} at least"
+    return f"wherever chi_1 = 1, one copy of the block {how}, so none is kept"

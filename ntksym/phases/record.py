@@ -5,24 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ntksym._lazy import lazy
+from ntksym.phases.numbers import SHORT, depth_scale, text
+from ntksym.phases.rendering import edge_table, edge_text, report_table, report_text
 from ntksym.records.evidence import Evidence
-
-mpmath = lazy("mpmath")
-
-FLOAT_DIGITS = 12
-"""How many digits of a number in double precision are written."""
-SHORT = 2
-"""How many digits of a residual are."""
-
-
-def text(number: Any, digits: int | None) -> str | None:
-    """A number with ``digits`` significant digits, or with those that double precision has."""
-    if number is None:
-        return None
-    if mpmath.isinf(number) or number == 0:
-        return "inf" if number > 0 else "-inf" if number < 0 else "0"
-    return str(mpmath.nstr(mpmath.mpmathify(number), digits or FLOAT_DIGITS, strip_zeros=False))
+from ntksym.records.tables import Table
 
 
 @dataclass(frozen=True)
@@ -127,6 +113,25 @@ class PhaseReport:
     def xi_c(self) -> Any:
         return None if self.correlation is None else self.correlation.xi_c
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the numbers do not say: where any length or any correlation is kept."""
+        found = ["every length is kept"] if self.at.q is None else []
+        found += ["every correlation is kept"] if self.correlations is None else []
+        unknown = self.correlations is not None and self.correlation is None
+        return (*found, *(["no stable correlation was found"] if unknown else []))
+
+    def to_text(self) -> str:
+        """The phase and its numbers, then every length that is kept."""
+        return report_text(self)
+
+    def to_table(self) -> Table:
+        """A row for every length that is kept."""
+        return report_table(self)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object; numbers are decimal texts, null where there is no single one."""
         names = ("q_star", "c_star", "chi_1", "chi_parallel", "chi_perp", "xi_q", "xi_c")
@@ -195,6 +200,17 @@ class EdgeOfChaos:
         """The first point, a stable one if there is any."""
         return self.points[0] if self.points else None
 
+    def to_text(self) -> str:
+        """A line for every point of the edge, or for the reason why there is none."""
+        return edge_text(self)
+
+    def to_table(self) -> Table:
+        """A row for every point of the edge."""
+        return edge_table(self)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object: the first point's numbers, then all points, or why there is none."""
         points = [point.to_json(self.digits) for point in self.points]
@@ -206,13 +222,3 @@ class EdgeOfChaos:
             "absence": self.absence,
             "searched": [text(x, None) for x in self.searched],
         }
-
-
-def depth_scale(slope: Any) -> Any:
-    """-1/ln of the modulus of a slope: infinite at one, negative where differences grow."""
-    size = abs(slope)
-    if size == 0:
-        return 0 * size
-    if abs(size - 1) < 1e-13:
-        return mpmath.inf if hasattr(slope, "_mpf_") else float("inf")
-    return -1 / (mpmath.log(size) if hasattr(slope, "_mpf_") else float(mpmath.log(size)))

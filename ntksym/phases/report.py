@@ -6,9 +6,10 @@ from typing import Any
 
 from ntksym._lazy import lazy
 from ntksym.errors import PhaseError
-from ntksym.phases.blocks import BIAS, WEIGHT, block_of, decimal
+from ntksym.phases.blocks import BIAS, WEIGHT, block_of
 from ntksym.phases.correlations import correlation_points
 from ntksym.phases.fixed_points import approached, fixed_points
+from ntksym.phases.numbers import decimal
 from ntksym.phases.record import PhaseReport
 from ntksym.phases.systems import evidence_of
 
