@@ -1,8 +1,10 @@
-"""Duals as functions of an angle: found where a dual is homogeneous, in forms that lose no digits at either end.
+"""Duals as functions of an angle: found where a dual is homogeneous, as polynomials that lose no digits at either end.
 
 A homogeneous dual, of ReLU and its relatives, is F(p, q, r) = sqrt(F(p, p, p) F(q, q, q)) kappa(theta) with
-r = sqrt(p q) cos(theta). Near theta = 0 what matters is 1 - kappa, which the formula gives as a difference of nearly
-equal numbers; near theta = pi, where kappa may vanish, it is kappa itself. Both have Taylor series there.
+r = sqrt(p q) cos(theta). Near theta = 0 what matters is 1 - kappa, which a formula gives as a difference of nearly
+equal numbers; near theta = pi, where kappa may vanish, it is kappa itself. With the acute angle alpha = theta or
+pi - theta and g = 1 - cos(alpha) between 0 and 1, any of them is an even function of alpha, which is analytic in g, and
+an odd one, which is sqrt(2 g) times something analytic in g: two polynomials in g, without a division, without cases.
 """
 
 from __future__ import annotations
@@ -14,28 +16,49 @@ from typing import Any
 from ntksym._lazy import lazy
 
 sympy = lazy("sympy")
+mpmath = lazy("mpmath")
 
-NEAR = 0.05
-"""Angles below this one are left to the series."""
-ORDER, TERMS = 22, 13
-"""Orders that a series is looked at, and how many from its first one on are kept: 0.05^13 is below all rounding."""
+NODES, DIGITS = 32, 150
+"""Chebyshev nodes of the fits on 0 <= g <= 1: functions singular at g = 2, where alpha = pi, leave 5.8^-32 = 3e-25."""
+ROUNDING, EXACT = 1e-18, 1e-40
+"""Parts of a function's size: what is left out of a fit; what rounding makes of a coefficient of zero."""
+NEAR, ZERO = 1e-15, 1e-110
+"""Where the order of a zero at g = 0 is read off, and what is zero there."""
 
-S, C, THETA, PHI = "s", "c", "theta", "phi"
+
+@dataclass(frozen=True)
+class Halves:
+    """A function of the acute angle: even(g) + factor w g^order odd(g) with w = sqrt(2 g) and odd(0) = 1.
+
+    ``even`` and ``odd`` are coefficients of powers of g, lowest first; ``odd`` is empty if there is no such part.
+    """
+
+    even: tuple[float, ...]
+    factor: float = 0.0
+    order: int = 0
+    odd: tuple[float, ...] = ()
+
+    def reflected(self, end: int) -> Halves:
+        """1 - end times this function, for end = 1 or -1, where its limit at angle 0 is ``end``."""
+        even = [-end * x for x in self.even] or [0.0]
+        even[0] = 0.0
+        return Halves(tuple(even), -end * self.factor, self.order, self.odd)
 
 
 @dataclass(frozen=True)
 class AngularDual:
-    """``kappa`` and ``gap`` = 1 - kappa as expressions of s = sin(theta), c = cos(theta), theta, phi = pi - theta.
+    """kappa as a function of the acute angle: of what the cosine lacks to one on the near side, of itself on the far.
 
-    ``power`` is the degree of the activation. ``near`` are the coefficients of the powers of theta in ``gap``, ``far``
-    those of phi in ``kappa``.
+    ``power`` is the degree of the activation. ``near`` is 1 - kappa(alpha), ``far`` is kappa(pi - alpha), ``far_gap``
+    is 1 - |kappa(pi - alpha)| where |kappa(pi)| = 1, None elsewhere. ``level`` is F(p, p, p) / p^power. (For
+    theta <= pi / 2, kappa >= 0: it is a power series in the cosine without negative coefficients.)
     """
 
     power: Any
-    kappa: Any
-    gap: Any
-    near: tuple[Any, ...]
-    far: tuple[Any, ...]
+    near: Halves
+    far: Halves
+    far_gap: Halves | None
+    level: Any
 
 
 @lru_cache(maxsize=256)
@@ -56,16 +79,12 @@ def angular(dual: Any, diagonal: Any) -> AngularDual | None:
     level = own.xreplace({a: sympy.Integer(1)})
     theta = sympy.Symbol("angle", positive=True)
     exact = _in_angle(shape / level, c, theta)
-    phi = sympy.Symbol("rest", positive=True)
-    gap = sympy.expand(1 - exact)
-    back = sympy.expand(sympy.expand_trig(exact.xreplace({theta: sympy.pi - phi})))
-    return AngularDual(
-        power,
-        _named(back, phi, PHI, -1),
-        _named(gap, theta, THETA, 1),
-        _taylor(gap, theta),
-        _taylor(back, phi),
-    )
+    with mpmath.workdps(DIGITS):
+        kappa = sympy.lambdify(theta, exact, "mpmath")
+        near = _halves(lambda x: 1 - kappa(x))
+        far = _halves(lambda x: kappa(mpmath.pi - x))
+    end = far.even[0] if far.even else 0.0
+    return AngularDual(power, near, far, far.reflected(round(end)) if abs(end) == 1 else None, level)
 
 
 def _symbol(expression: Any, name: str) -> Any:
@@ -91,17 +110,59 @@ def _in_angle(shape: Any, c: Any, theta: Any) -> Any:
     return sympy.expand(found)
 
 
-def _named(expression: Any, angle: Any, name: str, direction: int) -> Any:
-    """In the symbols s, c and the angle; the cosine of phi = pi - theta is -c."""
-    s, c = sympy.Symbol(S, real=True), sympy.Symbol(C, real=True)
-    expression = expression.xreplace({sympy.sin(angle): s, sympy.cos(angle): direction * c})
-    return sympy.collect(sympy.expand(expression), [sympy.Symbol(name, real=True)]).xreplace(
-        {angle: sympy.Symbol(name, real=True)}
-    )
+# --- polynomials -----------------------------------------------------------------------------------------------
 
 
-def _taylor(expression: Any, angle: Any) -> tuple[Any, ...]:
-    series = sympy.series(expression, angle, 0, ORDER + 1).removeO()
-    found = [sympy.nsimplify(series.coeff(angle, k)) for k in range(ORDER + 1)]
-    first = next((k for k, coefficient in enumerate(found) if coefficient != 0), 0)
-    return tuple(found[: first + TERMS])
+def _halves(f: Any) -> Halves:
+    """The even and the odd half of a function of the angle that is analytic at 0, as polynomials."""
+    size = max(abs(f(mpmath.mpf(k) / 4)) for k in range(7))
+
+    def even(g: Any) -> Any:
+        x = mpmath.acos(1 - g)
+        return (f(x) + f(-x)) / (2 * size)
+
+    def odd(g: Any) -> Any:
+        x = mpmath.acos(1 - g)
+        return (f(x) - f(-x)) / (2 * size * mpmath.sqrt(2 * g))
+
+    order, rest = _fit(even)
+    found = (*(0.0,) * order, *(float(size * x) for x in rest))
+    order, rest = _fit(odd)
+    if not rest:
+        return Halves(found)
+    return Halves(found, float(size * rest[0]), order, tuple(float(x / rest[0]) for x in rest))
+
+
+def _fit(f: Any) -> tuple[int, list[Any]]:
+    """A function of order one that is analytic in g, as g^order times a polynomial fitted on 0 <= g <= 1."""
+    at_zero = [f(NEAR), f(NEAR / 10)]
+    if abs(at_zero[0]) < ZERO:
+        return 0, []
+    order = round(float(mpmath.log10(abs(at_zero[0] / at_zero[1]))))
+    angles = [mpmath.pi * (2 * k + 1) / (2 * NODES) for k in range(NODES)]
+    values = [f(g) / g**order for g in ((1 + mpmath.cos(a)) / 2 for a in angles)]
+    weights = [
+        2 * mpmath.fsum(v * mpmath.cos(j * a) for v, a in zip(values, angles, strict=True)) for j in range(NODES)
+    ]
+    weights = [x / NODES / (1 if j else 2) for j, x in enumerate(weights)]
+    while abs(weights[-1]) < abs(values[-1]) * ROUNDING:
+        weights.pop()
+    powers = _powers_of(weights)
+    tiny = max(map(abs, powers)) * EXACT
+    return order, [mpmath.mpf(0) if abs(x) < tiny else x for x in powers]
+
+
+def _powers_of(weights: list[Any]) -> list[Any]:
+    """sum_j weights_j T_j(2 g - 1) in powers of g."""
+    out = [mpmath.mpf(0)] * len(weights)
+    before, now = [mpmath.mpf(0)], [mpmath.mpf(1)]
+    for j, weight in enumerate(weights):
+        for k, x in enumerate(now):
+            out[k] += weight * x
+        turned = [mpmath.mpf(0), *(4 * x for x in now)] if j else [mpmath.mpf(0), mpmath.mpf(2)]
+        for k, x in enumerate(now):
+            turned[k] -= (2 if j else 1) * x
+        for k, x in enumerate(before):
+            turned[k] -= x if j else 0
+        before, now = now, turned
+    return out

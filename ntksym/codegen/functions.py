@@ -8,18 +8,48 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
+from ntksym.codegen.hermite import coefficients
+from ntksym.codegen.scalars import CLOSE, DEGREE
 
 special = lazy("scipy.special")
 jnp = lazy("jax.numpy")
 jsp = lazy("jax.scipy.special")
 
 
+def power_series(z: Any, left: Any, right: Any) -> Any:
+    """sum_k left_k right_k z^k; of the side with more coefficients the last ones are not used."""
+    terms = min(left.shape[0], right.shape[0])
+    found = left[terms - 1] * right[terms - 1]
+    for k in reversed(range(terms - 1)):
+        found = found * z + left[k] * right[k]
+    return found
+
+
+def angles(G: Any, left: Any, right: Any, rows: Any, columns: Any) -> tuple[Any, Any]:
+    """Cosines c and g = 1 - |c| of inputs, as ``scalars.angles``."""
+    c = G * rows[:, None] * columns
+    g = 1 - abs(c)
+    for i, j in zip(*np.nonzero(g < CLOSE), strict=True):
+        way = 1.0 if c[i, j] > 0 else -1.0
+        g[i, j] = ((left[i] - way * right[j]) ** 2).sum() / 2
+        c[i, j] = way * (1 - g[i, j])
+    return c, g
+
+
+def interpolated(c: Any, g: Any, table: Any, left: Any, right: Any) -> Any:
+    """Kernels from a table, as ``scalars.interpolated``: an array (kernels, rows, columns)."""
+    pieces = table.shape[1] // 2
+    w = np.sqrt(2 * g) * (pieces / np.sqrt(2))
+    piece = np.minimum(w.astype(int), pieces - 1)
+    row, place = piece + np.where(c < 0, pieces, 0), 2 * (w - piece) - 1
+    found = table[:, row, DEGREE]
+    for k in reversed(range(DEGREE)):
+        found = found * place + table[:, row, k]
+    return found * left[:, :, None] * right[:, None, :]
+
+
 def _common(xp: Any) -> dict[str, Any]:
     """What is the same in NumPy and in JAX."""
-
-    def apart(c: Any, v: Any, f: Any, u: Any) -> Any:
-        g, h = v / (1 + abs(c)), u / (1 + abs(f))
-        return xp.where(c * f < 0, 1 - c * f, g + h - g * h)
 
     def inverse(x: Any) -> Any:
         return xp.where(x > 0, 1 / xp.where(x > 0, x, 1), 0.0)
@@ -40,7 +70,8 @@ def _common(xp: Any) -> dict[str, Any]:
         "atan": xp.arctan,
         "less": lambda x, y, then, otherwise: xp.where(x < y, then, otherwise),
         "positive": lambda x: xp.maximum(x, 0),
-        "apart": apart,
+        "cosine": lambda x: xp.clip(x, -1, 1),
+        "power_series": power_series,
         "inverse": inverse,
         "undefined": lambda: xp.nan,
     }
@@ -52,7 +83,8 @@ def _later(module: Any, **names: str) -> dict[str, Any]:
 
 
 def numpy_functions() -> Mapping[str, Any]:
-    return {**_common(np), **_later(special, erf="erf", erfc="erfc", NormalCDF="ndtr")}
+    own = {"coefficients": coefficients, "squares": lambda a: (a * a).sum(0)}
+    return {**_common(np), **own, **_later(special, erf="erf", erfc="erfc", NormalCDF="ndtr")}
 
 
 def jax_functions() -> Mapping[str, Any]:

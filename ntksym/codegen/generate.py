@@ -9,8 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ntksym.codegen.arrays import array_module, parameters_of
+from ntksym.codegen.loops import loop_module
 from ntksym.codegen.lower import lowered
-from ntksym.codegen.source import array_module, numba_module, parameters_of
 from ntksym.codegen.store import Kept, kept
 from ntksym.codegen.zeros import without
 from ntksym.records.formula import Formula
@@ -33,12 +34,13 @@ def module_of(
             key,
             title,
             array_module(routine),
-            numba_module(routine),
+            loop_module(routine),
             outputs,
             parameters_of(routine),
             tuple((line.first[0], tuple(line.first[1])) for line in routine.inputs),
-            tuple(line.name in routine.sines for line in routine.inputs),
+            tuple(line.name in routine.angles for line in routine.inputs),
             routine.stable,
+            routine.homogeneous,
         )
 
     return kept(key, make)

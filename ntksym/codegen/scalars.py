@@ -6,13 +6,21 @@ No branches and no calls of the mathematical library stand in the way of vectors
 import math
 from typing import Any
 
+import numpy as np
+
 Array = Any
 
 HALF_PI = math.pi / 2
 EIGHTH = math.sqrt(2) - 1
 """The tangent of pi / 8."""
-CLOSE = 1e-3
-"""Below this v = 1 - c^2 the products of inputs have lost digits that matter."""
+CLOSE = 5e-4
+"""Below this 1 - |c| the products of inputs have lost digits that matter."""
+EDGE = 16
+"""Edge of the squares in which a block is transposed."""
+DEGREE = 9
+"""Of the polynomials of a table."""
+ROUNDING = 38 / 4
+"""-log(2^-55), for four powers at a time."""
 
 
 def less(x: float, y: float, then: float, otherwise: float) -> float:
@@ -71,10 +79,14 @@ def acos(x: float) -> float:
     return found if x > 0 else math.pi - found
 
 
-def apart(c: float, v: float, f: float, u: float) -> float:
-    """1 - c f for cosines c and f, from v = 1 - c^2 and u = 1 - f^2 where c and f are near +-1."""
-    g, h = v / (1 + abs(c)), u / (1 + abs(f))
-    return 1 - c * f if c * f < 0 else g + h - g * h
+def cosine(x: float) -> float:
+    """x, or the end of -1 to 1 beyond which rounding led it."""
+    return min(max(x, -1.0), 1.0)
+
+
+def needed(z: float) -> int:
+    """How many powers of z, a multiple of 4, there are before z^k is below all rounding."""
+    return 4 * int(1 - ROUNDING / math.log(z)) if 0 < z < 0.999 else 1 << 30 if z > 0 else 4
 
 
 def sign(x: float) -> float:
@@ -87,27 +99,78 @@ def NormalCDF(x: float) -> float:
     return 0.5 * math.erfc(-x * math.sqrt(0.5))
 
 
-def sines(G: Array, left: Array, right: Array, rows: Array, columns: Array, c: Array, v: Array) -> None:
-    """Cosines c and v = 1 - c^2 of inputs, from products G and unit vectors ``left`` and ``right`` (one to a row).
+def angles(G: Array, left: Array, right: Array, rows: Array, columns: Array, c: Array, g: Array) -> None:
+    """Cosines c and g = 1 - |c| of inputs, from products G and unit vectors ``left`` and ``right`` (one to a row).
 
-    ``rows`` and ``columns`` are the inverse norms. Close to +-1, 1 - |c| comes from the difference of the unit vectors.
+    ``rows`` and ``columns`` are the inverse norms. Close to +-1, g comes from the difference of the unit vectors.
     """
     for i in range(G.shape[0]):
+        near = 0
         for j in range(G.shape[1]):
             c[i, j] = G[i, j] * rows[i] * columns[j]
-            v[i, j] = (1 - c[i, j]) * (1 + c[i, j])
+            g[i, j] = 1 - abs(c[i, j])
+            near += g[i, j] < CLOSE
+        if near == 0:
+            continue
         for j in range(G.shape[1]):
-            if v[i, j] < CLOSE and rows[i] * columns[j] > 0:
+            if g[i, j] < CLOSE:
                 way = 1.0 if c[i, j] > 0 else -1.0
                 gap = 0.0
                 for k in range(left.shape[1]):
                     step = left[i, k] - way * right[j, k]
                     gap += step * step
+                g[i, j] = gap / 2
                 c[i, j] = way * (1 - gap / 2)
-                v[i, j] = gap * (1 - gap / 4)
 
 
-FUNCTIONS = (less, positive, inverse, angle, asin, acos, apart, sign, NormalCDF)
-CONSTANTS = ("HALF_PI", "EIGHTH", "CLOSE")
+def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array, results: Array) -> None:
+    """Kernels from a table of them as functions of c and g = 1 - |c|, times a number of either input.
+
+    ``table`` has an axis for the kernels, one for the pieces of both sides, one for powers; ``left`` and ``right`` are
+    (kernels, inputs), ``results`` is (kernels, rows, columns).
+    """
+    pieces = table.shape[1] // 2
+    scale = pieces / math.sqrt(2.0)
+    row, place = np.empty(256, np.int64), np.empty(256)
+    for i in range(c.shape[0]):
+        for j in range(c.shape[1]):
+            w = math.sqrt(2 * g[i, j]) * scale
+            piece = min(int(w), pieces - 1)
+            place[j] = 2 * (w - piece) - 1
+            row[j] = piece + (pieces if c[i, j] < 0 else 0)
+        for n in range(table.shape[0]):
+            own = table[n]
+            for j in range(c.shape[1]):
+                p = own[row[j], DEGREE]
+                for k in range(DEGREE - 1, -1, -1):
+                    p = p * place[j] + own[row[j], k]
+                results[n, i, j] = left[n, i] * right[n, j] * p
+
+
+def placed(values: Array, result: Array, row: int, column: int) -> None:
+    """Put a block where it belongs in a matrix."""
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            result[row + i, column + j] = values[i, j]
+
+
+def mirrored(values: Array, result: Array, row: int, column: int) -> None:
+    """Put a block where it belongs in a symmetric matrix: of what is left of the diagonal on both sides."""
+    for top in range(0, values.shape[0], EDGE):
+        bottom = min(top + EDGE, values.shape[0])
+        for start in range(0, values.shape[1], EDGE):
+            for i in range(top, bottom):
+                for j in range(start, min(start + EDGE, values.shape[1], row + i - column)):
+                    result[row + i, column + j] = values[i, j]
+            for j in range(start, min(start + EDGE, values.shape[1])):
+                for i in range(max(top, column + j - row + 1), bottom):
+                    result[column + j, row + i] = values[i, j]
+
+
+FUNCTIONS = (less, positive, inverse, angle, asin, acos, cosine, sign, NormalCDF)
+"""What statements call; arrays know the same."""
+BLOCKS = (angles, interpolated, placed, mirrored)
+"""Functions of blocks that every module has."""
+CONSTANTS = ("HALF_PI", "EIGHTH", "CLOSE", "EDGE", "DEGREE", "ROUNDING")
 FREEDOM = {"contract", "nsz"}
 """What LLVM may do with floating-point numbers: fuse products and sums, nothing that changes orders or limits."""

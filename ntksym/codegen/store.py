@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-SCHEMA = "ntksym.codegen/1"
+SCHEMA = "ntksym.codegen/2"
 FOLDER = "NTKSYM_CACHE"
 """The environment variable that names another folder than the user's cache."""
 
@@ -27,7 +27,8 @@ FOLDER = "NTKSYM_CACHE"
 class Kept:
     """A generated module: its two sources, its outputs and parameters, the inner products that it starts from.
 
-    ``inputs`` are pairs (node, steps) of the program's data values; ``sines`` says of which c and v are needed.
+    ``inputs`` are pairs (node, steps) of the program's data values; ``angles`` says of which c and g are needed.
+    ``stable`` and ``homogeneous`` are as in ``Routine``.
     """
 
     key: str
@@ -37,8 +38,9 @@ class Kept:
     outputs: tuple[str, ...]
     parameters: tuple[str, ...]
     inputs: tuple[tuple[int, Any], ...]
-    sines: tuple[bool, ...]
+    angles: tuple[bool, ...]
     stable: bool
+    homogeneous: bool
 
 
 def folder() -> Path:
@@ -67,7 +69,7 @@ def _read(path: Path, key: str) -> Kept | None:
         if data.pop("schema") != SCHEMA or data["key"] != key:
             return None
         data["inputs"] = tuple((node, tuple(map(tuple, steps))) for node, steps in data["inputs"])
-        for name in ("outputs", "parameters", "sines"):
+        for name in ("outputs", "parameters", "angles"):
             data[name] = tuple(data[name])
         return Kept(**data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

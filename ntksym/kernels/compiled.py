@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,9 +16,12 @@ import numpy as np
 from ntksym._lazy import lazy
 from ntksym.codegen.backends import Functions, backends
 from ntksym.codegen.generate import module_of
+from ntksym.codegen.scalars import DEGREE
 from ntksym.codegen.store import Kept
+from ntksym.codegen.tables import POINTS, Table, tabulated
 from ntksym.errors import KernelError
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
+from ntksym.kernels.sides import COLUMNS, Block, Side, blocks, panels, products, side_of, unit_side
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
@@ -29,35 +32,31 @@ from ntksym.records.gram import OUTPUTS, Kernels
 derive = lazy("ntksym.kernels.derive")  # brings SymPy along
 
 Array = Any
-Block = tuple[int, int, int, int]
-"""First row, end of rows, first column, end of columns."""
 WHOLE = 1e-9
 """How far a number of copies may be from a whole one."""
-TILE = 256
-"""Rows and columns of a block: its vectors fit into the innermost cache."""
+TABLES_FROM = 20
+"""How many more pairs than points of a table there must be for inputs of one norm to be worth a table."""
 
 
 @dataclass(frozen=True)
-class Side:
-    """The inputs of one side of a Gram matrix: their vectors, norms, and what pairs read of each."""
+class Plan:
+    """How kernels are computed: ``one_number``, from a table over the cosine, or pair by pair; and ``why``.
 
-    vectors: tuple[Array, ...]
-    units: tuple[Array, ...]
-    inverse: tuple[Array, ...]
-    kept: tuple[Array, ...]
-    own: dict[str, Array]
+    ``pieces`` and ``error`` are those of the table: polynomials on either side, and the largest relative error found.
+    """
 
-    def part(self, start: int, stop: int) -> Side:
-        return Side(
-            tuple(v[start:stop] for v in self.vectors),
-            tuple(v[start:stop] for v in self.units),
-            tuple(v[start:stop] for v in self.inverse),
-            tuple(v[..., start:stop] for v in self.kept),
-            {},
+    one_number: bool
+    why: str
+    pieces: int | None = None
+    error: float | None = None
+
+    def __str__(self) -> str:
+        if not self.one_number:
+            return f"pair by pair: {self.why}"
+        return (
+            f"one number: {self.why}; a table of 2 x {self.pieces} polynomials of degree {DEGREE} in "
+            f"sqrt(2 (1 - |c|)), relative error {self.error:.0e}"
         )
-
-    def __len__(self) -> int:
-        return len(self.vectors[0])
 
 
 @dataclass(frozen=True)
@@ -142,6 +141,19 @@ class Compiled:
     def functions(self) -> Functions:
         return backends[self.backend](self.module)
 
+    @property
+    def plan(self) -> Plan:
+        """How kernels are computed, as far as inputs do not decide."""
+        if not self.module.homogeneous:
+            return Plan(
+                False, "nngp and ntk are functions of both norms and the cosine; of the cosine alone for equal norms"
+            )
+        table = self._homogeneous(*self._bound({}))
+        if table is None:
+            return Plan(False, "homogeneous, but no table of the cosine holds it to all digits")
+        why = "homogeneous, so products of powers of both norms and a function of the cosine"
+        return Plan(True, why, table.pieces, table.error)
+
     def __getstate__(self) -> dict[str, Any]:
         """Program and options: functions are found again where this is unpickled."""
         names = self.__dataclass_fields__
@@ -159,31 +171,100 @@ class Compiled:
         Returns an array (N1, N2), or ``Kernels`` of such arrays. Raises KernelError for inputs that do not fit.
         """
         wanted = self._wanted(get)
-        inputs = read_inputs(self.program, X1, "X1")
-        others = None if X2 is None else read_inputs(self.program, X2, "X2")
-        parameters, counts = self._bound(inputs, others)
-        left = self._side(inputs, parameters, counts)
-        right = left if others is None else self._side(others, parameters, counts)
-        shape = len(left), len(right)
-        results = {name: np.empty(shape, self.dtype) for name in wanted}
+        left = right = self._side(X1, "X1")
+        if X2 is not None:
+            right = self._side(X2, "X2")
+            if right.sizes != left.sizes:
+                raise KernelError(f"X2 differs from X1 in its sizes: {right.sizes}, not {left.sizes}")
+        results = {name: np.empty((len(left), len(right)), self.dtype) for name in wanted}
+        run = self._run(left, right)
+        threads = (self.threads or _processors()) if self.backend == "numba" else 1
 
-        def work(block: Block) -> None:
-            i, k, j, m = block
-            rows, columns = left.part(i, k), right.part(j, m)
-            found = self.functions.pairs(self._products(rows, columns), rows.kept, columns.kept, parameters, counts)
-            for name, values in zip(self.outputs, found, strict=True):
+        with ThreadPoolExecutor(threads) as pool:
+            for panel in panels(len(left), len(right), X2 is None):
+                whole = products(left.part(*panel[:2]), right.part(*panel[2:]))  # on all threads
+
+                def work(block: Block, first: int = panel[0], whole: list[Array] = whole) -> None:
+                    i, k, j, m = block
+                    part = [np.ascontiguousarray(x[i - first : k - first, j:m]) for x in whole]
+                    found = run(part, left.part(i, k), right.part(j, m))
+                    for name, values in zip(self.outputs, found, strict=True):
+                        if name not in wanted:
+                            continue
+                        if X2 is None:
+                            self.functions.mirrored(values, results[name], i, j)
+                        else:
+                            self.functions.placed(values, results[name], i, j)
+
+                for _ in pool.map(work, blocks(panel, X2 is None)):
+                    pass
+        if X2 is None:
+            for name, own in zip(self.outputs, left.own, strict=True):
                 if name in wanted:
-                    self._placed(results[name], values, block, left.own[name] if others is None else None)
-
-        self._all(work, _blocks(*shape, symmetric=others is None))
+                    np.fill_diagonal(results[name], own)
         return results[get] if isinstance(get, str) else Kernels(**results)
+
+    def _run(self, left: Side, right: Side) -> Callable[[list[Array], Side, Side], Array]:
+        """What gives the kernels of a block, from its inner products and both sides."""
+        parameters, counts = left.bound
+        table = None
+        if self.module.homogeneous:
+            table = self._homogeneous(parameters, counts)
+        elif left.one_norm and right.one_norm and len(left) * len(right) > TABLES_FROM * POINTS:
+            table = self._table(left.part(0, 1), right.part(0, 1), parameters, counts)
+
+        def from_table(found: list[Array], rows: Side, columns: Side) -> Array:
+            c, g = self._angles(0, found[0], rows, columns)
+            assert table is not None
+            return self.functions.interpolated(c, g, table.coefficients, rows.roots, columns.roots)
+
+        def pair_by_pair(found: list[Array], rows: Side, columns: Side) -> Array:
+            given: list[Array] = []
+            for k, needed in enumerate(self.module.angles):
+                given += [found[k], *(self._angles(k, found[k], rows, columns) if needed else ())]
+            return self.functions.pairs(given, rows.kept, columns.kept, parameters, counts)
+
+        return pair_by_pair if table is None else from_table
+
+    def _angles(self, k: int, found: Array, rows: Side, columns: Side) -> Any:
+        return self.functions.angles(found, rows.units[k], columns.units[k], rows.inverse[k], columns.inverse[k])
+
+    def _homogeneous(self, parameters: Any, counts: Any) -> Table | None:
+        """The table for all norms, of a homogeneous kernel."""
+        key = (parameters, tuple(counts))
+        if key not in self._tables:
+            unit = unit_side(self.functions, parameters, counts)
+            self._tables[key] = self._table(unit, unit, parameters, counts)
+        return self._tables[key]
+
+    @cached_property
+    def _tables(self) -> dict[Any, Table | None]:
+        return {}
+
+    def _table(self, one: Side, other: Side, parameters: Any, counts: Any) -> Table | None:
+        """The table of kernels between inputs of two norms, divided by the roots of those with themselves."""
+        scale = one.roots * other.roots
+        if not (scale > 0).all():
+            return None
+        product = 1 / (one.inverse[0] * other.inverse[0])
+
+        def kernel(c: Array, g: Array) -> Array:
+            out = []
+            for k in range(0, len(c), COLUMNS):
+                part = slice(k, k + COLUMNS)
+                size = len(c[part])
+                lying = tuple(tuple(np.repeat(x, size, axis=-1) for x in arrays) for arrays in other.kept)
+                given = [(c[part] * product)[None], *([c[part][None], g[part][None]] if self.module.angles[0] else ())]
+                out.append(self.functions.pairs(given, one.kept, lying, parameters, counts)[:, 0] / scale)
+            return np.concatenate(out, axis=1)
+
+        return tabulated(kernel)
 
     def diagonal(self, X: Any, get: str | Sequence[str] = OUTPUTS) -> Any:
         """The kernels of each input with itself: an array (N,), or ``Kernels`` of such arrays."""
         wanted = self._wanted(get)
-        inputs = read_inputs(self.program, X, "X")
-        own = self._side(inputs, *self._bound(inputs, None)).own
-        results = {name: own[name].astype(self.dtype) for name in wanted}
+        own = self._side(X, "X").own
+        results = {name: x.astype(self.dtype) for name, x in zip(self.outputs, own, strict=True) if name in wanted}
         return results[get] if isinstance(get, str) else Kernels(**results)
 
     def _wanted(self, get: str | Sequence[str]) -> tuple[str, ...]:
@@ -193,11 +274,8 @@ class Compiled:
                 raise KernelError(f"get={name!r}: this kernel gives {' and '.join(self.outputs)}")
         return names
 
-    def _bound(self, inputs: Mapping[str, Array], others: Mapping[str, Array] | None) -> tuple[Any, Any]:
-        """The parameters of the generated functions, and the numbers of rounds."""
-        sizes = sizes_from(self.program, inputs)
-        if others is not None and sizes_from(self.program, others) != sizes:
-            raise KernelError(f"X2 differs from X1 in its sizes: {sizes_from(self.program, others)}, not {sizes}")
+    def _bound(self, sizes: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The parameters of the generated functions, and the numbers of rounds, for inputs of these sizes."""
         dims = {dim.name: dim for dim in self.program.dims}
         known: dict[str, Any] = {name: dim.default for name, dim in dims.items() if dim.default is not None}
         known = {**known, **sizes, **dict(self.sizes), **self.numbers}
@@ -211,74 +289,13 @@ class Compiled:
                 raise KernelError(f"{count:g} is not a number of copies of a repeated block")
         return parameters, [round(count) for count in counts]
 
-    def _side(self, inputs: Mapping[str, Array], parameters: Any, counts: Any) -> Side:
-        graph = Graph(self.program, {**sizes_from(self.program, inputs), **dict(self.sizes)}, frozenset())
+    def _side(self, X: Any, name: str) -> Side:
+        inputs = read_inputs(self.program, X, name)
+        sizes = sizes_from(self.program, inputs)
+        graph = Graph(self.program, {**sizes, **dict(self.sizes)}, frozenset())
         values = DataValues(graph, inputs, lambda a: np.asarray(a, dtype=float), False)
-        vectors, units, inverse, squares = [], [], [], []
-        for node, steps in self.module.inputs:
-            x: Array = np.ascontiguousarray(values.array(node, steps))
-            square = np.einsum("ij,ij->i", x, x) / max(x.shape[1], 1)
-            if not np.isfinite(square).all():
-                raise KernelError("the squares of the inputs are too large for floating-point numbers")
-            norm = np.sqrt(square)
-            with np.errstate(divide="ignore"):
-                one_over = np.where(norm > 0, 1 / norm, 0.0)
-            vectors.append(x)
-            inverse.append(one_over)
-            units.append(x * (one_over / np.sqrt(max(x.shape[1], 1)))[:, None])
-            squares.append(square)
-        rows, own = self.functions.point(squares, parameters, counts)
-        if any(np.isnan(each).any() for each in own):
-            raise KernelError(
-                "a zero input meets an activation that jumps at 0, where the formulas have no limit; use evaluate(), "
-                "or set sigma_b"
-            )
-        count = len(vectors[0])
-        kept = tuple(_stacked(part, count) for part in rows)
-        diagonals = {name: np.broadcast_to(d, (count,)) for name, d in zip(self.outputs, own, strict=True)}
-        return Side(tuple(vectors), tuple(units), tuple(inverse), kept, diagonals)
-
-    def _products(self, rows: Side, columns: Side) -> list[Array]:
-        """Inner products of a block, and c and v where they are needed."""
-        out = []
-        for k, needed in enumerate(self.module.sines):
-            x, y = rows.vectors[k], columns.vectors[k]
-            products = x @ y.T
-            products /= max(x.shape[1], 1)
-            out.append(products)
-            if needed:
-                c, v = np.empty_like(products), np.empty_like(products)
-                self.functions.sines(
-                    products, rows.units[k], columns.units[k], rows.inverse[k], columns.inverse[k], c, v
-                )
-                out += [c, v]
-        return out
-
-    def _placed(self, result: Array, values: Array, block: Block, own: Array | None) -> None:
-        """Put a block where it belongs; of a symmetric matrix on both sides, and the diagonal as it is known."""
-        i, k, j, m = block
-        if own is None:
-            result[i:k, j:m] = values
-        elif i == j:
-            lower = np.tril(values, -1)
-            whole = lower + lower.T
-            np.fill_diagonal(whole, own[i:k])
-            result[i:k, j:m] = whole
-        else:
-            result[i:k, j:m] = values
-            result[j:m, i:k] = values.T
-
-    def _all(self, work: Callable[[Block], None], blocks: Iterator[Block]) -> None:
-        threads = self.threads or _processors()
-        tasks = list(blocks)
-        if threads == 1 or len(tasks) < 2 or self.backend != "numba":
-            for block in tasks:
-                work(block)
-            return
-        work(tasks[0])  # the first one compiles
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(work, tasks[1:]):
-                pass
+        vectors = [values.array(node, steps) for node, steps in self.module.inputs]
+        return side_of(vectors, sizes, self.functions, *self._bound(sizes))
 
 
 def _processors() -> int:
@@ -330,20 +347,6 @@ def compiled_kernel(
         _checked(program, known, values),
         threads,
     )
-
-
-def _blocks(rows: int, columns: int, symmetric: bool) -> Iterator[Block]:
-    """Blocks that cover a matrix; of a symmetric matrix those on and below the diagonal."""
-    for i in range(0, rows, TILE):
-        for j in range(0, min(i + 1, columns) if symmetric else columns, TILE):
-            yield i, min(i + TILE, rows), j, min(j + TILE, columns)
-
-
-def _stacked(part: Any, count: int) -> Array:
-    """What ``point`` kept as an array (names, N), or (rounds, names, N)."""
-    if part and isinstance(part[0], list):
-        return np.stack([_stacked(each, count) for each in part])
-    return np.stack([np.broadcast_to(each, (count,)) for each in part]) if part else np.zeros((0, count))
 
 
 def _checked(program: Program, rates: tuple[tuple[str, Any], ...], values: Mapping[str, float]) -> dict[str, float]:

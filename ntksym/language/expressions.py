@@ -28,6 +28,7 @@ from ntksym.language.expressions_nodes import (
 )
 from ntksym.language.expressions_numeric import mpmath_function, numpy_function
 from ntksym.language.expressions_orders import Orders, orders
+from ntksym.language.expressions_parity import parity
 from ntksym.language.expressions_parse import parse
 from ntksym.language.expressions_sympy import latex, to_sympy
 
@@ -53,6 +54,7 @@ __all__ = [
     "number",
     "numpy_function",
     "orders",
+    "parity",
     "parse",
     "piecewise",
     "power",

@@ -6,7 +6,7 @@ import mpmath
 import pytest
 import sympy
 
-from ntksym.codegen.duals import NEAR, angular
+from ntksym.codegen.duals import Halves, angular
 from ntksym.gaussian import dual, expect
 from ntksym.gaussian.duals import pqr
 from ntksym.language.activations import activation, activations
@@ -20,41 +20,36 @@ def form_of(phi: str) -> Any:
     return angular(dual(phi).expression, expect([phi, phi], [[p, p], [p, p]]).expression)
 
 
-def at(expression: Any, theta: Any) -> Any:
-    """An expression of s, c, theta and phi at an angle, with all digits that mpmath has."""
-    s, c, t, f = (sympy.Symbol(name, real=True) for name in ("s", "c", "theta", "phi"))
-    found = sympy.lambdify((s, c, t, f), expression, "mpmath")
-    return found(mpmath.sin(theta), mpmath.cos(theta), theta, mpmath.pi - theta)
+def at(halves: Halves, alpha: Any) -> Any:
+    """The value at an acute angle, of the coefficients as they are, with all digits that mpmath has."""
+    g = 2 * mpmath.sin(alpha / 2) ** 2
+    even, odd = (mpmath.fsum(mpmath.mpf(x) * g**k for k, x in enumerate(own)) for own in (halves.even, halves.odd))
+    return even + mpmath.mpf(halves.factor) * mpmath.sqrt(2 * g) * g**halves.order * odd
 
 
 @pytest.mark.parametrize("phi", HOMOGENEOUS)
 def test_homogeneous_activations_have_an_angular_dual(phi: str) -> None:
+    """What is small at an end has all of its digits there: 1 - kappa on the near side, kappa or 1 - |kappa| beyond."""
     form = form_of(phi)
     assert form is not None
     p, q, r = pqr()
     function = sympy.lambdify((p, q, r), dual(phi).expression, "mpmath")
-    with mpmath.workdps(60):
-        for theta in (mpmath.mpf("1e-9"), mpmath.mpf("0.3"), mpmath.mpf(2), mpmath.pi - mpmath.mpf("1e-6")):
-            a, b = mpmath.mpf("1.7"), mpmath.mpf("0.4")
-            ends = function(a, a, a * (1 - mpmath.mpf(10) ** -50)) * function(b, b, b * (1 - mpmath.mpf(10) ** -50))
-            expected = function(a, b, mpmath.sqrt(a * b) * mpmath.cos(theta)) / mpmath.sqrt(ends)
-            assert mpmath.almosteq(at(form.kappa, theta), expected, 1e-20, 1e-20)
-            assert mpmath.almosteq(at(form.gap, theta), 1 - expected, 1e-20, 1e-20)
+    with mpmath.workdps(200):
+        size = mpmath.mpf("1.7")
+        level = function(size, size, size * (1 - mpmath.mpf(10) ** -180))
+        for alpha in map(mpmath.mpf, ("1e-12", "1e-9", "1e-4", "0.05", "0.3", "1", "1.57")):
+            near, far = (function(size, size, size * mpmath.cos(x)) / level for x in (alpha, mpmath.pi - alpha))
+            assert mpmath.almosteq(at(form.near, alpha), 1 - near, 1e-15, 0)
+            middle = 1e-15 if alpha > 0.2 else 0  # where nothing vanishes, or kappa changes sign
+            assert mpmath.almosteq(at(form.far, alpha), far, 2e-15, middle)
+            if form.far_gap is not None:
+                assert mpmath.almosteq(at(form.far_gap, alpha), 1 - abs(far), 1e-15, 0)
+        assert (form.far_gap is None) == (abs(abs(at(form.far, mpmath.mpf(0))) - 1) > 1e-9)
 
 
 @pytest.mark.parametrize("phi", OTHERS)
 def test_other_activations_have_none(phi: str) -> None:
     assert form_of(phi) is None
-
-
-@pytest.mark.parametrize("phi", HOMOGENEOUS)
-def test_series_take_over_where_the_formulas_cancel(phi: str) -> None:
-    form = form_of(phi)
-    with mpmath.workdps(150):
-        for angle in (mpmath.mpf(NEAR), mpmath.mpf("1e-4"), mpmath.mpf("1e-12")):
-            for series, exact in ((form.near, at(form.gap, angle)), (form.far, at(form.kappa, mpmath.pi - angle))):
-                found = mpmath.fsum(mpmath.mpf(sympy.N(x, 150)) * angle**k for k, x in enumerate(series))
-                assert mpmath.almosteq(found, exact, 1e-15, 0), (series, angle)
 
 
 @pytest.mark.parametrize("name", [name for name in activations() if activation(name).homogeneity is not None])

@@ -11,7 +11,7 @@ import pytest
 from ntksym.codegen import store
 from ntksym.codegen.store import Kept, kept, loaded
 
-MODULE = Kept("k", "title", "x = 1\n", "y = 2\n", ("nngp",), ("sigma_w",), ((0, ((3, None),)),), (True,), True)
+MODULE = Kept("k", "title", "x = 1\n", "y = 2\n", ("nngp",), ("sigma_w",), ((0, ((3, None),)),), (True,), True, False)
 
 
 @pytest.fixture(autouse=True)

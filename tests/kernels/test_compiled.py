@@ -1,6 +1,7 @@
 """Compiled kernels: against mpmath at the same inputs, on every backend, and with every kind of input."""
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 import ntksym as ns
 from ntksym import zoo
 from ntksym.codegen.backends import backends
+from ntksym.codegen.tables import tabulated
 from ntksym.errors import KernelError
-from ntksym.kernels import compiled_kernel, kernel_recursion
+from ntksym.kernels import compiled, compiled_kernel, kernel_recursion
 
 mlp = zoo.load("mlp")
 CASES: dict[str, tuple[Any, dict[str, float]]] = {
@@ -126,12 +128,84 @@ def test_wrong_options_are_said() -> None:
         compiled_kernel(mlp())(np.eye(2), get="kernel")
     with pytest.raises(KernelError, match="a number is needed for L: add L="):
         compiled_kernel(zoo.load("resnet")())(np.eye(2))
-    with pytest.raises(KernelError, match="no closed form to compile"):
-        kernel_recursion(mlp(phi=ns.activation("tanh"))).compile()
+    with pytest.raises(KernelError, match="its function has a corner or a jump"):
+        compiled_kernel(mlp(phi=ns.activation("Abs(tanh(z))")))(np.eye(2))
     with pytest.raises(KernelError, match="a line with positions cannot be compiled yet"):
         kernel_recursion(zoo.load("cnn")()).compile()
     with pytest.raises(KernelError, match="a derivative by sigma_w cannot be compiled yet"):
         kernel_recursion(mlp()).derivative("sigma_w").compile()
+
+
+def test_deep_homogeneous_kernels_are_functions_of_one_number() -> None:
+    """The same as pair by pair, at any norms; close pairs and zero inputs are among them."""
+    program = mlp(depth=20, bias=False)
+    kernel = compiled_kernel(program)
+    assert kernel.plan.one_number
+    assert kernel.plan.error is not None
+    assert kernel.plan.error < 1e-13
+    assert str(kernel.plan).startswith("one number: homogeneous")
+    pairs = compiled_kernel(program)
+    pairs.__dict__["module"] = replace(pairs.module, homogeneous=False)
+    assert not pairs.plan.one_number
+    found, expected = kernel(X), pairs(X)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-13)
+    assert kernel.at(sigma_w=1.2).plan.one_number
+
+
+def test_a_kernel_that_vanishes_at_an_end_has_no_table() -> None:
+    """One hidden layer of ReLU: nngp ~ angle^3 for nearly antiparallel inputs, and all of its digits are there."""
+    kernel = compiled_kernel(mlp(depth=1, bias=False))
+    assert not kernel.plan.one_number
+    step = 1e-5
+    found = kernel([[1.0, 0.0]], [[-np.cos(step), np.sin(step)]], get="nngp")[0, 0]
+    assert found == pytest.approx((np.sin(step) - step * np.cos(step)) / np.pi / 4, rel=1e-4)
+
+
+@pytest.mark.parametrize("phi", ["relu", "erf", "tanh"])
+def test_inputs_of_one_norm_are_one_number(phi: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = mlp(depth=4, phi=ns.activation(phi))
+    kernel = compiled_kernel(program, sigma_w=1.3, sigma_b=0.3)
+    assert not kernel.plan.one_number
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((400, 5))
+    x /= np.sqrt((x * x).sum(1, keepdims=True))
+    y = 3 * np.concatenate([x[:200], -x[:200]])
+    tables = []
+    monkeypatch.setattr(compiled, "tabulated", lambda f: tables.append(tabulated(f)) or tables[-1])
+    for others in (None, y):
+        found = kernel(x, others)
+        assert tables.pop() is not None
+        with monkeypatch.context() as context:
+            context.setattr(compiled, "TABLES_FROM", np.inf)
+            expected = kernel(x, others)
+        assert not tables
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=4e-15)  # it may change its sign
+
+
+def test_few_inputs_or_several_norms_need_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(compiled, "tabulated", unexpected)
+    kernel = compiled_kernel(mlp(depth=1), sigma_b=0.1)
+    kernel(np.eye(3))
+    kernel(np.diag(1 + 1e-9 * np.arange(200.0)))
+
+
+@pytest.mark.parametrize("phi", ["tanh", "silu"])
+def test_duals_without_a_closed_form(phi: str) -> None:
+    """Against quadrature at 18 digits; close pairs and a zero input are among them."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((1, 8))
+    x = np.concatenate([x, x + 1e-8 * rng.standard_normal((1, 8)), -2 * x, np.zeros((1, 8))])
+    program = mlp(depth=1, phi=ns.activation(phi))
+    expected = kernel_recursion(program).evaluate(x, digits=18, sigma_w=1.5, sigma_b=0.1)
+    for backend in backends:
+        found = compiled_kernel(program, backend=backend, sigma_w=1.5, sigma_b=0.1)(x)
+        np.testing.assert_allclose(found.nngp, expected.nngp.astype(float), rtol=1e-11)
+        np.testing.assert_allclose(found.ntk, expected.ntk.astype(float), rtol=1e-11)
 
 
 def test_a_zero_input_at_a_jump_has_no_compiled_kernel() -> None:

@@ -1,0 +1,147 @@
+"""The inputs of one side of a Gram matrix, as compiled kernels read them: blocks, products, what each pair needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ntksym.codegen.backends import Functions
+from ntksym.errors import KernelError
+
+Array = Any
+Block = tuple[int, int, int, int]
+"""First row, end of rows, first column, end of columns."""
+ROWS, COLUMNS = 128, 256
+"""Of a block, which with its results fits into the second cache."""
+PANEL = 4 * ROWS
+"""Rows whose inner products are taken at once."""
+EQUAL = 16 * float(np.finfo(float).eps)
+"""How far squared norms may be apart, relative to them, that differ by rounding only."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The inputs of one side: their vectors, unit vectors, inverse norms, and what pairs read of each.
+
+    ``kept`` are, for each part of the routine, numbers (names, N) and Hermite coefficients (terms, N), in a loop with
+    an axis for its rounds. ``own`` are the kernels of each input with itself, ``roots`` (kernels, N) their roots.
+    ``sizes`` are the dimensions that the inputs have, ``bound`` the parameters and numbers of rounds that come with
+    them.
+    """
+
+    vectors: tuple[Array, ...]
+    units: tuple[Array, ...]
+    inverse: tuple[Array, ...]
+    kept: tuple[tuple[Array, ...], ...]
+    own: Array
+    roots: Array
+    sizes: Mapping[str, Any]
+    bound: tuple[Any, Any]
+
+    def part(self, start: int, stop: int) -> Side:
+        """Some of the inputs."""
+        return Side(
+            tuple(v[start:stop] for v in self.vectors),
+            tuple(v[start:stop] for v in self.units),
+            tuple(v[start:stop] for v in self.inverse),
+            tuple(tuple(np.ascontiguousarray(x[..., start:stop]) for x in part) for part in self.kept),
+            self.own[:, start:stop],
+            np.ascontiguousarray(self.roots[:, start:stop]),
+            self.sizes,
+            self.bound,
+        )
+
+    def __len__(self) -> int:
+        return len(self.own[0])
+
+    @property
+    def one_norm(self) -> bool:
+        """Whether all inputs have the same norm, up to rounding, and one vector each."""
+        if len(self.inverse) != 1 or not len(self):
+            return False
+        low, high = self.inverse[0].min(), self.inverse[0].max()
+        return bool(low > 0 and high - low <= EQUAL / 2 * high)
+
+
+def side_of(
+    vectors: Sequence[Array], sizes: Mapping[str, Any], functions: Functions, parameters: Any, counts: Any
+) -> Side:
+    """The side of inputs, each of the ``vectors`` an array (N, d). Raises KernelError where kernels are no numbers."""
+    vectors = [np.ascontiguousarray(x) for x in vectors]
+    squares = [np.einsum("ij,ij->i", x, x) / max(x.shape[1], 1) for x in vectors]
+    if not all(np.isfinite(square).all() for square in squares):
+        raise KernelError("the squares of the inputs are too large for floating-point numbers")
+    inverse = [_inverse(np.sqrt(square)) for square in squares]
+    units = [x * (over / np.sqrt(max(x.shape[1], 1)))[:, None] for x, over in zip(vectors, inverse, strict=True)]
+    kept, own = _points(squares, functions, parameters, counts)
+    return Side(tuple(vectors), tuple(units), tuple(inverse), kept, own, np.sqrt(own), sizes, (parameters, counts))
+
+
+def unit_side(functions: Functions, parameters: Any, counts: Any) -> Side:
+    """A side of one input of norm one, without its vector."""
+    kept, own = _points([np.ones(1)], functions, parameters, counts)
+    return Side((), (), (np.ones(1),), kept, own, np.sqrt(own), {}, (parameters, counts))
+
+
+def _inverse(norm: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.where(norm > 0, 1 / norm, 0.0)
+
+
+def _points(squares: list[Array], functions: Functions, parameters: Any, counts: Any) -> tuple[Any, Array]:
+    rows, own = functions.point(squares, parameters, counts)
+    if any(np.isnan(each).any() for each in own):
+        raise KernelError(
+            "a zero input meets an activation that jumps at 0, where the formulas have no limit; use evaluate(), "
+            "or set sigma_b"
+        )
+    count = len(squares[0])
+    return tuple(_stacked(part, count) for part in rows), _filled(own, count)
+
+
+def _stacked(part: Any, count: int) -> tuple[Array, ...]:
+    """What ``point`` kept as arrays: numbers and series, of a loop with an axis for its rounds."""
+    if isinstance(part, tuple):
+        rows, series = part
+        return (_filled(rows, count), *series)
+    rounds = [_stacked(each, count) for each in part]
+    out = [np.stack([each[0] for each in rounds])] if rounds else [np.zeros((0, 0, count))]
+    for arrays in zip(*(each[1:] for each in rounds), strict=True):
+        terms = max(map(len, arrays))
+        out.append(np.stack([np.pad(x, ((0, terms - len(x)), (0, 0))) for x in arrays]))
+    return tuple(out)
+
+
+def _filled(rows: Sequence[Any], count: int) -> Array:
+    return np.stack([np.broadcast_to(each, (count,)) for each in rows]) if rows else np.zeros((0, count))
+
+
+# --- blocks ----------------------------------------------------------------------------------------------------
+
+
+def panels(rows: int, columns: int, symmetric: bool) -> Iterator[Block]:
+    """Panels of rows that cover a matrix; of a symmetric one what is not right of a square on the diagonal."""
+    for i in range(0, rows, PANEL):
+        k = min(i + PANEL, rows)
+        yield i, k, 0, k if symmetric else columns
+
+
+def blocks(panel: Block, symmetric: bool) -> Iterator[Block]:
+    """Blocks that cover a panel; of a symmetric matrix those that reach the diagonal or what is left of it."""
+    for i in range(panel[0], panel[1], ROWS):
+        k = min(i + ROWS, panel[1])
+        for j in range(0, k if symmetric else panel[3], COLUMNS):
+            yield i, k, j, min(j + COLUMNS, k if symmetric else panel[3])
+
+
+def products(rows: Side, columns: Side) -> list[Array]:
+    """Inner products, divided by the dimension."""
+    out = []
+    for x, y in zip(rows.vectors, columns.vectors, strict=True):
+        found = x @ y.T
+        found /= max(x.shape[1], 1)
+        out.append(found)
+    return out
