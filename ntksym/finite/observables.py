@@ -68,7 +68,7 @@ class DepthToWidth:
         return self.fluctuation**2
 
     def __str__(self) -> str:
-        widths = ", ".join(map(str, self.widths))
+        widths = ", ".join(map(str, dict.fromkeys(self.widths)))
         lines = [
             f"tangent kernel: it fluctuates by {self.fluctuation:.2g} of itself, its mean is off by {self.shift:.2g}",
             f"to be within {self.tolerance:g}: {self.factor:.3g} times as wide, that is {widths}",

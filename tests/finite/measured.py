@@ -141,6 +141,9 @@ def extrapolated(phi, depth, widths, samples, limits, sigma_w, sigma_b, *, terms
     errors = values.std(1, ddof=1) / values.shape[1] ** 0.5
     measured, error = np.empty(values.shape[2]), np.empty(values.shape[2])
     for i in range(len(measured)):
+        if not errors[:, i].any():  # the same in every network
+            measured[i], error[i] = values[0, 0, i], 0.0
+            continue
         weighted = x / errors[:, i, None]
         solve = np.linalg.pinv(weighted)[0] / errors[:, i]
         measured[i] = solve @ values[:, :, i].mean(1)
