@@ -252,7 +252,10 @@ def _panels(groups: list[Any], A: Any, mean: Any, order: int) -> tuple[Any, Any,
             width = np.abs(c / b)
             cuts += [(t - mean[:, 1]) / b + s * width for t in its for s in (-8, -4, -2, -1, 0, 1, 2, 4, 8)]
     x, w = _rule(np.stack(cuts, -1) if cuts else np.zeros((len(A), 0)), reach, rule)
-    value = np.broadcast_to(f(mean[:, :1] + a[:, None] * x), x.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = np.broadcast_to(f(mean[:, :1] + a[:, None] * x), x.shape)
+    # out there the Gaussian is nothing, and a quotient of two overflows (of a sigmoid's derivative) has no value
+    value = np.where(np.isnan(value) & (np.abs(x) > _GRIDS[1].reach), 0.0, value)
     if not others:
         return (w * value).sum(-1), (w * np.abs(value)).sum(-1), x.shape[1]
     inner, inner_mass = np.zeros(x.shape), np.zeros(x.shape)
