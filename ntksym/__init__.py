@@ -27,6 +27,7 @@ _LATER = {
     "coord_check": "ntksym.validation.coordinates",
     "cumulants": "ntksym.sampling",
     "drift": "ntksym.validation.drift",
+    "edge_curve": "ntksym.phases",
     "edge_of_chaos": "ntksym.phases",
     "ensemble": "ntksym.sampling",
     "equivalent": "ntksym.scaling",

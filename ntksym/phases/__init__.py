@@ -1,7 +1,18 @@
 """Order and chaos: what many copies of a block do to lengths and correlations, from the map of one copy."""
 
+from ntksym.phases.curve import EdgeCurve, edge_curve
 from ntksym.phases.edge import edge_of_chaos
-from ntksym.phases.record import EdgeOfChaos, EdgePoint, FixedPoint, PhaseReport
+from ntksym.phases.record import CorrelationPoint, EdgeOfChaos, EdgePoint, FixedPoint, PhaseReport
 from ntksym.phases.report import phase_report
 
-__all__ = ["EdgeOfChaos", "EdgePoint", "FixedPoint", "PhaseReport", "edge_of_chaos", "phase_report"]
+__all__ = [
+    "CorrelationPoint",
+    "EdgeCurve",
+    "EdgeOfChaos",
+    "EdgePoint",
+    "FixedPoint",
+    "PhaseReport",
+    "edge_curve",
+    "edge_of_chaos",
+    "phase_report",
+]

@@ -3,79 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ntksym._lazy import lazy
-from ntksym.errors import PhaseError
-from ntksym.phases.blocks import BIAS, WEIGHT, Block, block_of, exact
+from ntksym.phases.blocks import BIAS, WEIGHT, block_of, exact
+from ntksym.phases.criticality import Criticality, criticality
 from ntksym.phases.far import near_zero
 from ntksym.phases.fixed_points import LENGTHS, grid, roots_in, stability
 from ntksym.phases.numbers import FLOAT_DIGITS, decimal
 from ntksym.phases.record import EdgeOfChaos, EdgePoint, FixedPoint
-from ntksym.phases.systems import System, evidence_of, floats, precise
+from ntksym.phases.systems import evidence_of, floats, precise
 from ntksym.records.evidence import Evidence
 
 sympy = lazy("sympy")
 mpmath = lazy("mpmath")
-
-
-@dataclass(frozen=True)
-class Criticality:
-    """What chi_1 = 1 asks of the weights at each length q, and how far q then is from a fixed point.
-
-    ``weight`` is sigma_w^2 and ``excess`` (Q(q) - q)/q, both systems in q and sigma_b.
-    """
-
-    block: Block
-    weight: System
-    excess: System
-
-    @property
-    def q(self) -> Any:
-        return self.block.maps.q
-
-    @cached_property
-    def parallel(self) -> System:
-        """dQ/dq where chi_1 = 1."""
-        return _with_weight(self.block.maps.chi_parallel, self.block.symbol(WEIGHT), self.weight)
-
-    def values(self, bias: Any, q: Any) -> dict[Any, Any]:
-        """Numbers for all inputs of the systems."""
-        symbol = self.block.symbol(BIAS)
-        length = {} if q is None else {self.q: q}
-        return {**self.block.numbers, **({} if symbol is None else {symbol: bias}), **length}
-
-
-def criticality(block: Block) -> Criticality:
-    """The systems of a block; raises PhaseError where chi_1 is not linear in the variance of the weights."""
-    weight = block.symbol(WEIGHT)
-    if weight is None:
-        raise PhaseError(f"{block.title}: the block {block.maps.name} has no {WEIGHT} to put on the edge")
-    chi = block.maps.chi_1
-    variance = sympy.Dummy("w", positive=True)
-    output = sympy.expand(chi.output.subs(weight, sympy.sqrt(variance)))
-    slope = sympy.diff(output, variance)
-    if any(weight in x.free_symbols for d in chi.definitions for _, x in d.arguments) or variance in slope.free_symbols:
-        raise PhaseError(
-            f"{block.title}: the block {block.maps.name} has several layers of weights, so chi_1 = 1 is no linear "
-            "equation for sigma_w^2, which is not solved here; repeat a block of one layer"
-        )
-    if slope == 0:
-        raise PhaseError(f"{block.title}: chi_1 of the block {block.maps.name} does not depend on {WEIGHT}")
-    rest = output.subs(variance, 0)
-    found = System(chi.definitions, sympy.together((1 - rest) / slope))
-    q_map = _with_weight(block.maps.q_map, weight, found)
-    return Criticality(block, found, System(q_map.definitions, q_map.output / block.maps.q - 1))
-
-
-def _with_weight(system: System, symbol: Any, variance: System) -> System:
-    output = sympy.expand(system.output).subs(symbol, sympy.sqrt(variance.output))
-    joined = {d.symbol: d for d in (*variance.definitions, *system.definitions)}
-    return System(tuple(joined.values()), output).needed()
 
 
 def edge_of_chaos(
@@ -108,12 +52,12 @@ def _points(critical: Criticality, bias: Any, digits: int | None) -> Iterator[Ed
         return
     yield from _at_zero(critical, bias, digits)
     for q in roots_in(critical.excess, critical.q, critical.values(bias, None), digits):
-        point = _point(critical, bias, q, digits)
+        point = point_at(critical, bias, q, digits)
         if point.sigma_w > 0:
             yield point
 
 
-def _point(critical: Criticality, bias: Any, q: Any, digits: int | None) -> EdgePoint:
+def point_at(critical: Criticality, bias: Any, q: Any, digits: int | None) -> EdgePoint:
     """The point of the edge at a length q that has been found."""
     maps, symbol, values = critical.block.maps, critical.block.symbol(WEIGHT), critical.values(bias, q)
     systems = [maps.q_map, maps.chi_1, maps.chi_parallel]
