@@ -63,6 +63,7 @@ def _cut(found: Array) -> Array:
 def _exact(f: Callable[[Array], Array], roots: Array, parity: int) -> Array:
     """Coefficients at each of a few roots of variances, by two quadratures that must agree, until Parseval's sum is."""
     before: Array = None
+    first, stride = _OF_PARITY[parity]
     for step in STEPS:
         nodes, density = _rule(step)
         with np.errstate(all="ignore"):
@@ -72,7 +73,7 @@ def _exact(f: Callable[[Array], Array], roots: Array, parity: int) -> Array:
             raise KernelError("a dual without a closed form is too large for floating-point numbers; use evaluate()")
         size = np.sqrt(total)
         for terms in TERMS:
-            found = _hermite(terms, step, parity) @ values
+            found = _hermite(step)[first:terms:stride] @ values
             if (np.abs(total - (found**2).sum(0)) <= MISSING * total).all():
                 break
         if before is not None and found.shape == before.shape and (np.abs(found - before) <= AGREEMENT * size).all():
@@ -91,11 +92,16 @@ def _rule(step: float) -> tuple[Array, Array]:
     return nodes, np.exp(-nodes * nodes / 2) * (step / math.sqrt(2 * math.pi))
 
 
-@lru_cache(maxsize=16)
-def _hermite(terms: int, step: float, parity: int) -> Array:
-    """He_k(z) / sqrt(k!) times the density, for k < ``terms`` of this parity: an array (terms, nodes)."""
+@lru_cache(maxsize=len(STEPS))
+def _hermite(step: float) -> Array:
+    """He_k(z) / sqrt(k!) times the density, for all k < TERMS[-1]: an array (k, nodes)."""
     nodes, density = _rule(step)
-    rows = [density, nodes * density]
-    for k in range(1, terms - 1):
-        rows.append((nodes * rows[k] - math.sqrt(k) * rows[k - 1]) / math.sqrt(k + 1))
-    return np.stack(rows[{0: slice(None), 1: slice(0, None, 2), -1: slice(1, None, 2)}[parity]])
+    rows = np.empty((TERMS[-1], len(nodes)))
+    rows[:2] = density, nodes * density
+    for k in range(1, TERMS[-1] - 1):
+        rows[k + 1] = (nodes * rows[k] - math.sqrt(k) * rows[k - 1]) / math.sqrt(k + 1)
+    return rows
+
+
+_OF_PARITY = {0: (0, 1), 1: (0, 2), -1: (1, 2)}
+"""The first order, and the step from one to the next."""
