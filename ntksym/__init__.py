@@ -41,6 +41,7 @@ _LATER = {
     "mu_transfer": "ntksym.validation.transfer",
     "network": "ntksym.sampling",
     "parametrization": "ntksym.scaling",
+    "phase_diagram": "ntksym.phases",
     "phase_report": "ntksym.phases",
     "predict_drifts": "ntksym.scaling.drifts",
     "predict_slopes": "ntksym.scaling",

@@ -1,6 +1,7 @@
 """Order and chaos: what many copies of a block do to lengths and correlations, from the map of one copy."""
 
 from ntksym.phases.curve import EdgeCurve, edge_curve
+from ntksym.phases.diagram import PhaseDiagram, phase_diagram
 from ntksym.phases.edge import edge_of_chaos
 from ntksym.phases.record import CorrelationPoint, EdgeOfChaos, EdgePoint, FixedPoint, PhaseReport
 from ntksym.phases.report import phase_report
@@ -11,8 +12,10 @@ __all__ = [
     "EdgeOfChaos",
     "EdgePoint",
     "FixedPoint",
+    "PhaseDiagram",
     "PhaseReport",
     "edge_curve",
     "edge_of_chaos",
+    "phase_diagram",
     "phase_report",
 ]

@@ -36,6 +36,11 @@ class Block:
         """Numbers by symbol."""
         return dict(self.given)
 
+    @property
+    def start(self) -> float:
+        """The length that a weight layer with these numbers makes of inputs of norm sqrt(d); 1 without numbers."""
+        return sum(float(x) ** 2 for s, x in self.given if s.name in (WEIGHT, BIAS)) or 1.0
+
     def symbol(self, name: str) -> Any:
         """The symbol of a hyperparameter, None where the block does not have it."""
         return next((s for s in self.maps.parameters if s.name == name), None)

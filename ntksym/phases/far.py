@@ -21,26 +21,33 @@ def near_zero(system: System, q: Any, values: Mapping[Any, Any], digits: int) ->
 
     Outputs are power series in the root of q, so at q = 10^-(2 digits + 10) the next term is below the digits.
     """
-    value = _at(system, {**values, q: mpmath.mpf(10) ** -(2 * digits + 10)}, digits, far=False)
-    return value if abs(value) < mpmath.mpf(10) ** digits else mpmath.sign(value) * mpmath.inf
+    with mpmath.workdps(digits + GUARD):
+        known = {**as_mpf(values), q: mpmath.mpf(10) ** -(2 * digits + 10)}
+        for d in system.definitions:
+            assert d.answer is not None
+            known[d.symbol] = evaluate(d.answer, {name: number(x, known) for name, x in d.arguments}, digits).value
+        value = number(system.output, known)
+        return value if abs(value) < mpmath.mpf(10) ** digits else mpmath.sign(value) * mpmath.inf
 
 
 def far_out(system: System, q: Any, values: Mapping[Any, Any], digits: int) -> Any:
     """The limit of a system as the length q grows without bound."""
-    return _at(system, {**values, q: mpmath.mpf(10) ** (2 * digits + 20)}, digits, far=True)
-
-
-def _at(system: System, values: Mapping[Any, Any], digits: int, far: bool) -> Any:
     with mpmath.workdps(digits + GUARD):
-        known = as_mpf(values)
+        return number(system.output, far_answers(system, q, values, digits))
+
+
+def far_answers(system: System, q: Any, values: Mapping[Any, Any], digits: int) -> dict[Any, Any]:
+    """The values, a length q far out, and the expectations of a system there, by symbol."""
+    with mpmath.workdps(digits + GUARD):
+        known = {**as_mpf(values), q: mpmath.mpf(10) ** (2 * digits + 20)}
         for d in system.definitions:
             assert d.answer is not None
             given = {name: number(x, known) for name, x in d.arguments}
-            if far and len(given) == 1 and d.answer.expression.has(Unevaluated):
+            if len(given) == 1 and d.answer.expression.has(Unevaluated):
                 known[d.symbol] = _two_sided(d.answer, *given.values())
             else:
                 known[d.symbol] = evaluate(d.answer, given, digits).value
-        return number(system.output, known)
+        return known
 
 
 def _two_sided(answer: Answer, variance: Any) -> Any:

@@ -74,19 +74,23 @@ class LengthMap:
 
 def length_map(block: BlockMap) -> LengthMap:
     """The maps of a block that carries one second moment; raises PhaseError for one that carries more."""
-    plain = _from_gaussian(block.two_inputs)
+    return carried_map(_from_gaussian(block.two_inputs))
+
+
+def carried_map(plain: BlockMap) -> LengthMap:
+    """The maps of what a loop carries from copy to copy, from the map of two inputs; raises as ``length_map``."""
     cross = [s for s in plain.state if readings(s)[s][1] == "12"]
     if len(plain.state) != 3 or len(cross) != 1:
         carried = ", ".join(dict.fromkeys(readings(s)[s][0] for s in plain.state))
         raise PhaseError(
-            f"{block.name} carries several numbers ({carried}; K are second moments, m means), and phases are of "
+            f"{plain.name} carries several numbers ({carried}; K are second moments, m means), and phases are of "
             "blocks that carry one second moment; end the block with a weight layer, or normalise what it carries"
         )
     name = readings(cross[0])[cross[0]][0]
     q, r, q2 = (ref(name, side) for side in ("11", "12", "22"))
     after = dict(zip(plain.state, plain.after, strict=True))
     return LengthMap(
-        block.name,
+        plain.name,
         q,
         q2,
         r,

@@ -43,8 +43,7 @@ def phase_report(
     found = block_of(source, block, {WEIGHT: sigma_w, BIAS: sigma_b, **values})
     maps, numbers = found.maps, found.numbers
     points = fixed_points(maps, numbers, digits)
-    start = sum(float(x) ** 2 for s, x in found.given if s.name in (WEIGHT, BIAS)) or 1.0
-    at = approached(maps, numbers, points, start)
+    at = approached(maps, numbers, points, found.start)
     if at is None:
         raise PhaseError(f"{found.title}: no length is kept between 1e-6 and 1e5, nor 0 or infinity")
     correlations = correlation_points(maps, numbers, at.q, digits)

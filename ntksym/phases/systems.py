@@ -114,21 +114,31 @@ class System:
 
 def floats(systems: Sequence[System], values: Mapping[Any, Any]) -> list[Any]:
     """The outputs of systems that share definitions, for arrays of numbers by symbol, in double precision."""
-    arithmetic = Double()
     known = {s: np.asarray(float(x) if isinstance(x, sympy.Basic) else x, dtype=float) for s, x in values.items()}
     shape = np.broadcast_shapes(*(x.shape for x in known.values()))
+    known.update(answers(systems, known))
+    return [np.array(algebra(system.output, known, shape)) for system in systems]
 
-    def algebra(expression: Any) -> Any:
-        symbols = tuple(sorted(expression.free_symbols, key=lambda s: (s.name, s.sort_key())))
-        with np.errstate(all="ignore"):
-            return np.broadcast_to(
-                np.asarray(arithmetic.algebra(expression, symbols, [known[s] for s in symbols]), dtype=float), shape
-            )
 
+def answers(systems: Sequence[System], values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The expectations of systems by symbol, for arrays of numbers."""
+    arithmetic = Double()
+    known = dict(values)
+    shape = np.broadcast_shapes(*(x.shape for x in known.values()))
+    found = {}
     for d in _shared(systems):
         assert d.answer is not None
-        known[d.symbol] = _float_answer(arithmetic, d.answer, {name: algebra(x) for name, x in d.arguments})
-    return [np.array(algebra(system.output)) for system in systems]
+        given = {name: algebra(x, known, shape) for name, x in d.arguments}
+        known[d.symbol] = found[d.symbol] = _float_answer(arithmetic, d.answer, given)
+    return found
+
+
+def algebra(expression: Any, known: Mapping[Any, Any], shape: tuple[int, ...]) -> Any:
+    """An expression in symbols for which arrays are known."""
+    symbols = tuple(sorted(expression.free_symbols, key=lambda s: (s.name, s.sort_key())))
+    with np.errstate(all="ignore"):
+        value = Double().algebra(expression, symbols, [known[s] for s in symbols])
+    return np.broadcast_to(np.asarray(value, dtype=float), shape)
 
 
 def precise(systems: Sequence[System], values: Mapping[Any, Any], digits: int) -> list[Any]:
