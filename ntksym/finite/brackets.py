@@ -3,14 +3,14 @@
 Of a factor a derivative in the sense of distributions may be asked for. Where the factor jumps this leaves delta
 functions; a delta function puts its variable at a point, and what is left is a bracket of fewer variables, given that
 point. So everything comes down to integrals of piecewise smooth functions: the trapezoidal rule where these are smooth
-(its error falls faster than any power), Gauss-Legendre between the kinks otherwise, each at two resolutions.
+(its error falls faster than any power), Gauss-Legendre between the kinks otherwise, at rising resolutions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import comb, exp, pi, sqrt
+from math import comb, exp, isfinite, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ntksym._lazy import lazy
 from ntksym.errors import FiniteWidthError
 from ntksym.finite.activations import Activations, leibniz
 from ntksym.finite.jets import Factor
-from ntksym.finite.rules import Nodes, nodes_between, nodes_of_smooth
+from ntksym.finite.rules import Nodes, nodes_between, nodes_of_smooth, resolutions
 from ntksym.gaussian import evaluate_many, expect
 from ntksym.language.expressions import mul
 from ntksym.records.evidence import Evidence
@@ -30,6 +30,10 @@ MOST_VARIABLES = 4
 MOST_KINKED = 2
 # two variables count as one where only this part of a variance is left when the other is known
 _SINGULAR = 1e-12
+# no better bound is claimed: sums of so many numbers differ between machines
+_LEAST_BOUND = 1e-12
+# two resolutions this close, relatively or absolutely, are good enough
+_CLOSE = 1e-13
 
 Factors = tuple[Factor, ...]
 
@@ -40,7 +44,7 @@ class Brackets:
     def __init__(self, activations: Activations, covariance: Callable[[int, int], float]) -> None:
         self.activations = activations
         self.covariance = covariance
-        self.bounds: list[float] = [0.0]
+        self.bounds: list[float] = []
         self._gaussians: dict[tuple[int, ...], Gaussian] = {}
         self._known: dict[Factors, float] = {}
 
@@ -58,7 +62,7 @@ class Brackets:
     def evidence(self) -> Evidence:
         """How the brackets are known, by the largest of their bounds."""
         note = "the bound is that of one bracket, an estimate from two resolutions"
-        return Evidence("quadrature", bound=max(self.bounds), note=note)
+        return Evidence("quadrature", bound=max([_LEAST_BOUND, *self.bounds]), note=note)
 
 
 @dataclass(eq=False)
@@ -145,25 +149,36 @@ class Gaussian:
         breaks = tuple(self.activations.breaks(factor.orders) for factor in ordered)
         if len(used) > (MOST_KINKED if any(breaks) else MOST_VARIABLES):
             return self._many(ordered, used)
-        coarse, fine = (self._summed(ordered, used, breaks, resolution) for resolution in (False, True))
-        self.bounds.append(2 * abs(fine - coarse) + 1e-15 * abs(fine))
-        return fine
+        coarse, *finer = resolutions(len(used), any(breaks))
+        value = self._summed(ordered, used, breaks, coarse)
+        for resolution in finer:
+            old, value = value, self._summed(ordered, used, breaks, resolution)
+            if abs(value - old) <= _CLOSE * max(1.0, abs(value)):
+                break
+        if not isfinite(value):
+            raise FiniteWidthError(
+                f"preactivations of variance {max(np.diagonal(self.covariance)):.3g} are too large for derivatives of "
+                "the activation in double precision; take smaller sigmas or inputs"
+            )
+        self.bounds.append(2 * abs(value - old) + 1e-15 * abs(value))
+        return value
 
-    def _summed(self, factors: Factors, used: tuple[int, ...], breaks: Any, fine: bool) -> float:
-        key = (used, breaks, fine)
+    def _summed(self, factors: Factors, used: tuple[int, ...], breaks: Any, resolution: int) -> float:
+        key = (used, breaks, resolution)
         if key not in self._nodes:
             covariance, mean = self.covariance[np.ix_(used, used)], self.mean[list(used)]
             self._nodes[key] = (
-                nodes_between(covariance, mean, breaks, fine)
+                nodes_between(covariance, mean, breaks, resolution)
                 if any(breaks)
-                else nodes_of_smooth(covariance, mean, fine)
+                else nodes_of_smooth(covariance, mean, resolution)
             )
         total: Any = 1.0
-        for level in reversed(range(len(used))):
-            z, w = self._nodes[key][level]
-            for phi, order in factors[level].orders:
-                total = total * self._value((key, level, phi, order), z)
-            total = (total * w).sum(axis=-1)
+        with np.errstate(all="ignore"):  # what overflows is found in the sum
+            for level in reversed(range(len(used))):
+                z, w = self._nodes[key][level]
+                for phi, order in factors[level].orders:
+                    total = total * self._value((key, level, phi, order), z)
+                total = (total * w).sum(axis=-1)
         return float(total)
 
     def _value(self, name: Any, z: Any) -> Any:

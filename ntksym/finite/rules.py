@@ -15,19 +15,29 @@ Nodes = list[tuple[Any, Any]]
 
 _REACH = 12.0
 # beyond 8.5 standard deviations nothing is left in double precision; in many variables the points must be few
-_FAR = {1: (_REACH, (192, 288)), 2: (_REACH, (96, 144)), 3: (8.5, (56, 84)), 4: (8.0, (32, 48))}
-_ORDERS = (14, 20)
+_FAR = {
+    1: (_REACH, (192, 288, 432, 648, 972)),
+    2: (_REACH, (96, 144, 216, 324, 486)),
+    3: (8.5, (56, 84, 126)),
+    4: (8.0, (32, 48)),
+}
+_ORDERS = (14, 20, 28)
 _PANEL = 2.0
 # a step whose argument has this part of the spread of the variable before is smooth on that scale
 _SCALES = (-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 
 
-def nodes_of_smooth(covariance: Any, mean: Any, fine: bool) -> Nodes:
+def resolutions(variables: int, kinked: bool) -> range:
+    """Numbers of the resolutions that there are, from coarse to fine."""
+    return range(len(_ORDERS) if kinked else len(_FAR[variables][1]))
+
+
+def nodes_of_smooth(covariance: Any, mean: Any, resolution: int) -> Nodes:
     """The trapezoidal rule over independent standard Gaussians x, with z = mean + A x, in up to four variables."""
     A = roots(np.asarray(covariance)[None])[0]
     n = len(A)
     reach, points = _FAR[n]
-    x = np.linspace(-reach, reach, points[fine])
+    x = np.linspace(-reach, reach, points[resolution])
     w = np.exp(-(x**2) / 2)
     w /= w.sum()
     found = []
@@ -41,10 +51,10 @@ def nodes_of_smooth(covariance: Any, mean: Any, fine: bool) -> Nodes:
     return found
 
 
-def nodes_between(covariance: Any, mean: Any, breaks: Sequence[Sequence[float]], fine: bool) -> Nodes:
+def nodes_between(covariance: Any, mean: Any, breaks: Sequence[Sequence[float]], resolution: int) -> Nodes:
     """Gauss-Legendre between the kinks, in one or two variables; ``breaks`` are those of each."""
     A = roots(np.asarray(covariance)[None])[0]
-    rule = np.polynomial.legendre.leggauss(_ORDERS[fine])
+    rule = np.polynomial.legendre.leggauss(_ORDERS[resolution])
     with np.errstate(divide="ignore", invalid="ignore"):
         cuts = (np.asarray(breaks[0]) - mean[0]) / A[0, 0]
         if len(A) == 2:

@@ -184,3 +184,14 @@ def test_unknown_names_are_refused():
     with pytest.raises(FiniteWidthError, match="no sigma_q"):
         perceptron("tanh", 2).evaluate(X, sigma_q=1)
     assert {*CORRECTIONS, *VERTICES} == {"G1", "Theta1", *"VDFABPQRSTU"}
+
+
+def test_variances_beyond_double_precision_are_refused():
+    with pytest.raises(FiniteWidthError, match="too large for derivatives"):
+        perceptron("silu", 2).evaluate(100 * X[:2], sigma_w=3.0)
+
+
+def test_wide_gaussians_are_resolved():
+    """tanh of a wide Gaussian is nearly a sign; the bound of the brackets is honest, and small."""
+    found = perceptron("tanh", 2).evaluate(4 * X[:1], tensors=["V"], sigma_w=3.0, n=1)
+    assert found.evidence.bound < 1e-9
