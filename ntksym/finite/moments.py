@@ -152,7 +152,11 @@ class Moments:
         reading = self.wiring.draws[draw].reading
         assert reading is not None
         terms = self.scales.coefficients[reading].items()
-        return [(c**2, k) for k, c in terms if self.wiring.draws[k].reading is not None]
+        return [(c**2, k) for k, c in terms if self._fluctuates(k)]
+
+    def _fluctuates(self, draw: int) -> bool:
+        """Whether the covariance of what is drawn is random: not for biases, and not for weights of the data."""
+        return self.wiring.draws[draw].reading is not None
 
     def _axis(self, draw: int) -> int:
         """The coordinates that a draw sums over."""
@@ -166,7 +170,7 @@ class Moments:
         """n Cov(Q_m[X], Q_j[Y])."""
         if m < j:
             m, j, X, Y = j, m, Y, X
-        if self.wiring.draws[j].reading is None or self.wiring.draws[m].reading is None or not is_even(*X, *Y):
+        if not (self._fluctuates(m) and self._fluctuates(j) and is_even(*X, *Y)):
             return self.zero
         X, Y = canonical((X, Y))
         key = (m, j, X, Y)
@@ -183,7 +187,7 @@ class Moments:
     def _shared(self, name: Any, terms: Terms, j: int, Y: Pair) -> Any:
         """n Cov(p, Q_j[Y]) by way of one coordinate; ``terms`` are the polynomial p of it, and ``name`` names it."""
         draw = name[0]
-        if self.wiring.draws[j].reading is None or self._axis(draw) != self._axis(j):
+        if not self._fluctuates(j) or self._axis(draw) != self._axis(j):
             return self.zero
         key = (name, j, Y)
         if key not in self._own:
@@ -201,7 +205,7 @@ class Moments:
 
     def _correction(self, m: int, X: Pair) -> Any:
         """n (E Q_m[X] - its limit)."""
-        if self.wiring.draws[m].reading is None or not is_even(*X):
+        if not self._fluctuates(m) or not is_even(*X):
             return self.zero
         key = (m, X)
         if key not in self._corrections:

@@ -8,13 +8,13 @@ output. Nothing but the program's operations decides what is what.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ntksym._lazy import lazy
 from ntksym.errors import FiniteWidthError, KernelError
 from ntksym.kernels.coordinates import Composer
-from ntksym.kernels.derive import rate_expressions
+from ntksym.kernels.derive import PARAMETERIZATIONS, rate_expressions
 from ntksym.kernels.structure import Structure, size_expression
 from ntksym.kernels.values import At, Constant, Graph, Value
 from ntksym.kernels.views import Combination, Data, Drawn
@@ -24,8 +24,6 @@ from ntksym.language.program import Program
 from ntksym.language.types import MatrixType
 
 sympy = lazy("sympy")
-
-PARAMETERIZATIONS = ("ntk", "standard")
 
 
 @dataclass(frozen=True)
@@ -202,9 +200,9 @@ class _Reader:
             phi = substitute(coordinate.expr, {f"x{coordinate.used[0]}": Symbol("z")})
             if phi not in self.functions:
                 self.functions.append(phi)
-            draw = Draw(draw.name, variance, draw.rate, fan_in, places[read], self.functions.index(phi))
+            draw = replace(draw, reading=places[read], phi=self.functions.index(phi))
         elif view.argument is not None:
-            draw = Draw(draw.name, variance, draw.rate, fan_in, data=view.argument)
+            draw = replace(draw, data=view.argument)
         self._known[view.parameter] = value, len(self.draws)
         self.draws.append(draw)
         return len(self.draws) - 1
