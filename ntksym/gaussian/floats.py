@@ -236,7 +236,9 @@ def panels(factors: tuple[Expr, ...], A: Any, mean: Any, breaks: Sequence[Sequen
     number = float(numpy_function(mul(*(f for f in factors if not symbols(f))), ())())
     found = [_panels(groups, A, mean, order) for order in _ORDERS]
     (old, _, few), (value, mass, many) = found
-    return number * value, abs(number) * (2 * np.abs(value - old) + 1e-15 * mass), few + many
+    with np.errstate(invalid="ignore"):  # a mean may be infinite
+        change = np.abs(value - old)
+    return number * value, abs(number) * (2 * change + 1e-15 * mass), few + many
 
 
 def _panels(groups: list[Any], A: Any, mean: Any, order: int) -> tuple[Any, Any, int]:
