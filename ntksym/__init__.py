@@ -26,6 +26,8 @@ _LATER = {
     "convert": "ntksym.scaling",
     "coord_check": "ntksym.validation.coordinates",
     "cumulants": "ntksym.sampling",
+    "depth_flow": "ntksym.phases",
+    "depth_law": "ntksym.phases",
     "drift": "ntksym.validation.drift",
     "edge_curve": "ntksym.phases",
     "edge_of_chaos": "ntksym.phases",
@@ -48,6 +50,7 @@ _LATER = {
     "scaling_table": "ntksym.scaling",
     "tangent_kernel": "ntksym.sampling",
     "train": "ntksym.sampling",
+    "universality_class": "ntksym.phases",
     "validate": "ntksym.validation",
 }
 """Public names of the analyses, loaded when first used."""

@@ -11,6 +11,7 @@ from ntksym import zoo
 from ntksym._lazy import lazy
 from ntksym.errors import ExpressionError, PhaseError
 from ntksym.gaussian.evaluate import exact_number
+from ntksym.kernels.blocks import BlockMap
 from ntksym.kernels.recursion import kernel_recursion
 from ntksym.language.activations import activation
 from ntksym.language.expressions import parse, to_sympy
@@ -52,12 +53,7 @@ def block_of(source: Any, block: str | None, values: Mapping[str, Any], free: tu
     ``values`` holds numbers for hyperparameters and dimensions (texts such as ``sqrt(2)`` are read exactly); those of
     ``free`` are not needed. Raises PhaseError where there is no such block, or numbers are missing or unknown.
     """
-    if isinstance(source, Architecture | Program):
-        program = source if isinstance(source, Program) else source()
-        title = program.name
-    else:
-        phi = activation(source)
-        program, title = zoo.load("mlp")(phi=phi, depth=3), phi.name
+    program, title = program_of(source)
     maps, defaults = _maps(program, block)
     known = {s.name for s in maps.parameters}
     dims = {dim.name for dim in program.dims} | set(defaults)
@@ -72,17 +68,30 @@ def block_of(source: Any, block: str | None, values: Mapping[str, Any], free: tu
     return Block(title, maps, tuple(numbers))
 
 
+def program_of(source: Any) -> tuple[Program, str]:
+    """A program, or a perceptron with an activation, and what it is called."""
+    if isinstance(source, Architecture | Program):
+        program = source if isinstance(source, Program) else source()
+        return program, program.name
+    phi = activation(source)
+    return zoo.load("mlp")(phi=phi, depth=3), phi.name
+
+
 @lru_cache(maxsize=64)
 def _maps(program: Program, block: str | None) -> tuple[LengthMap, dict[str, Any]]:
     recursion = kernel_recursion(program, ntk=False)
-    blocks = recursion.blocks
+    return length_map(chosen(program, recursion.blocks, block)), recursion.hyperparameters
+
+
+def chosen(program: Program, blocks: Mapping[str, BlockMap], block: str | None) -> BlockMap:
+    """The block of a name, or the only one; raises PhaseError where there is none, or there are several."""
     if not blocks:
         raise PhaseError(f"{program.name} repeats nothing; a block is what ns.repeat copies")
     if block is None and len(blocks) > 1:
         raise PhaseError(f"{program.name} repeats several blocks; name one with block=: {', '.join(blocks)}")
     if block is not None and block not in blocks:
         raise PhaseError(f"{program.name} repeats no block {block!r}; it repeats: {', '.join(blocks)}")
-    return length_map(next(iter(blocks.values())) if block is None else blocks[block]), recursion.hyperparameters
+    return next(iter(blocks.values())) if block is None else blocks[block]
 
 
 def exact(value: Any, name: str) -> Any:

@@ -36,10 +36,10 @@ def far_out(system: System, q: Any, values: Mapping[Any, Any], digits: int) -> A
         return number(system.output, far_answers(system, q, values, digits))
 
 
-def far_answers(system: System, q: Any, values: Mapping[Any, Any], digits: int) -> dict[Any, Any]:
-    """The values, a length q far out, and the expectations of a system there, by symbol."""
+def far_answers(system: System, q: Any, values: Mapping[Any, Any], digits: int, length: Any = None) -> dict[Any, Any]:
+    """The values, a length q far out (``length``, if given), and the expectations of a system there, by symbol."""
     with mpmath.workdps(digits + GUARD):
-        known = {**as_mpf(values), q: mpmath.mpf(10) ** (2 * digits + 20)}
+        known = {**as_mpf(values), q: length or mpmath.mpf(10) ** (2 * digits + 20)}
         for d in system.definitions:
             assert d.answer is not None
             given = {name: number(x, known) for name, x in d.arguments}

@@ -6,7 +6,6 @@ inputs chi_1 = dR/dr is how small differences grow, chi_parallel = dQ/dq how a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -131,12 +130,3 @@ def _from_gaussian(block: BlockMap) -> BlockMap:
     after = tuple(found[s].xreplace({s: systems[s].output}) for s in block.state)
     start = tuple(found[s].xreplace({s: x}) for s, x in zip(block.state, block.start, strict=True))
     return replace(block, start=start, after=after, definitions=tuple(defined.values()))
-
-
-def values_of(lengths: LengthMap, given: Mapping[str, Any]) -> dict[Any, Any]:
-    """Numbers by symbol for all parameters; raises PhaseError for missing and for unknown names."""
-    known = {s.name: s for s in lengths.parameters}
-    missing = [name for name in known if name not in given]
-    if missing:
-        raise PhaseError(f"a number is needed for {', '.join(missing)}")
-    return {known[name]: value for name, value in given.items() if name in known}
