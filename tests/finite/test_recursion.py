@@ -7,6 +7,7 @@ import pytest
 import sympy as sp
 
 import ntksym as ns
+from ntksym.errors import FiniteWidthError
 from ntksym.finite.tensors import CORRECTIONS, VERTICES
 from ntksym.zoo import load
 from tests.finite import by_hand
@@ -76,3 +77,65 @@ def test_tensors_have_their_symmetries():
         assert A[a, b, c, d] == approx(A[b, a, c, d]) == approx(A[c, d, a, b])
         assert B[a, b, c, d] == approx(B[b, a, d, c]) == approx(B[c, d, a, b])
         assert F[a, b, c, d] == approx(F[c, d, a, b])
+
+
+n = ns.dim("n")
+
+
+@ns.program
+def whole(x: ns.Vector("d")):
+    h = ns.dense(x, n, name="first")
+    h = ns.dense(ns.tanh(h), n, name="second")
+    return ns.dense(ns.tanh(h), 1, name="out")
+
+
+@ns.program
+def halves(x: ns.Vector("d")):
+    """The same law: 0.6 W + 0.8 W' of independent matrices is a matrix with the same variance."""
+    h = ns.dense(x, n, name="first")
+    h = 0.6 * ns.dense(ns.tanh(h), n, name="one", bias=False) + 0.8 * ns.dense(ns.tanh(h), n, name="two", bias=False)
+    h = ns.bias(h, name="second")
+    return ns.dense(ns.tanh(h), 1, name="out")
+
+
+def test_two_matrices_in_one_place_are_one_of_the_same_variance():
+    one, two = (ns.finite_width(net).evaluate(X, n=7, **SIGMAS) for net in (whole, halves))
+    for name in one.tensors:
+        np.testing.assert_allclose(two.at(name), one.at(name), rtol=1e-11, atol=1e-14)
+
+
+@ns.program
+def branches(x: ns.Vector("d")):
+    h = ns.dense(x, n, name="first")
+    return ns.dense(ns.relu(h), 1, name="one") + ns.dense(ns.relu(h), 1, name="two")
+
+
+@ns.program
+def gated(x: ns.Vector("d")):
+    h = ns.dense(x, n, name="first")
+    g = ns.dense(x, n, name="gate")
+    return ns.dense(h * ns.tanh(g), 1, name="out")
+
+
+@ns.program
+def again(x: ns.Vector("d")):
+    h = ns.dense(x, n, name="first")
+    w = ns.weight(x, "w", n, n)
+    return ns.dense(ns.tanh(ns.matmul(w, ns.tanh(ns.matmul(w, ns.tanh(h))))), 1, name="out")
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [(gated, "no function of one sum of weight layers"), (again, "uses a weight again")],
+)
+def test_programs_without_terms_are_refused_with_their_line(net, message):
+    with pytest.raises(FiniteWidthError, match=message) as caught:
+        ns.finite_width(net)
+    assert "test_recursion.py:" in str(caught.value)
+
+
+def test_branches_have_leading_terms_and_are_not_exact():
+    record = ns.finite_width(branches)
+    assert record.evaluate(X, n=4).at("V").shape == (2, 2, 2, 2)
+    with pytest.raises(FiniteWidthError, match="branch"):
+        record.exact([[1, 2, 3]], n=4)
