@@ -44,7 +44,7 @@ def z_scores(phi, depth, names, widths, samples, terms, seed):
 
 @pytest.mark.parametrize("phi", ["tanh", pytest.param("relu", marks=pytest.mark.long)])
 def test_kernels_and_their_fluctuations_at_layer_3(phi):
-    z = z_scores(phi, 2, FIRST, (8, 16, 24), 400, 1, seed=11)
+    z = z_scores(phi, 2, FIRST, (8, 16), 400, 1, seed=11)
     assert len(z) >= 80
     assert np.abs(z).max() < 5
 
@@ -98,7 +98,11 @@ def gelu(z):
 
 @pytest.mark.parametrize(
     ("phi", "f"),
-    [("tanh", np.tanh), ("gelu", gelu), pytest.param("relu", lambda z: np.maximum(z, 0), marks=pytest.mark.long)],
+    [
+        ("tanh", np.tanh),
+        pytest.param("gelu", gelu, marks=pytest.mark.long),
+        pytest.param("relu", lambda z: np.maximum(z, 0), marks=pytest.mark.long),
+    ],
     ids=["tanh", "gelu", "relu"],
 )
 def test_mean_and_covariance_of_the_kernel_of_a_residual_network(phi, f):
@@ -154,7 +158,7 @@ def test_tangent_kernels_of_a_residual_network():
     expected = np.array([one["Theta1"], one["D"], one["F"], one["A"] + 2 * one["B"]])
     rows, errors = [], []
     for n in (32, 64):
-        G = tangents_of_residual_networks(n, 3_000_000 // n, copies, rng)
+        G = tangents_of_residual_networks(n, 1_500_000 // n, copies, rng)
         zz, za, aa = (
             G[:, i, j] - m for i, j, m in ((0, 0, found.nngp[-1].item()), (0, 1, 0), (1, 1, found.ntk[-1].item()))
         )

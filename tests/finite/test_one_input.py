@@ -27,9 +27,9 @@ CASES = {
 @pytest.mark.parametrize("phi", CASES)
 def test_closed_forms_are_what_the_recursion_gives_in_numbers(phi):
     tensors = CASES[phi]
-    start = time.perf_counter()
+    start = time.process_time()  # other processes may keep the machine busy
     found = one_input_recursion(phi, tensors)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     program = load("mlp")(phi=ns.activation(phi), depth=2)
     numbers = ns.finite_width(program).evaluate(X, tensors=tensors, sigma_w=1.3, sigma_b=0.3)
     known = {"C_W": 1.69, "C_b": 0.09, "lambda_W": 1.69, "lambda_b": 0.09, "r": 1.0}
