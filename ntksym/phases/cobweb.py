@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ _REACH, _SHORT = 2.5, 0.04
 _CORRELATIONS = (-0.9, 0.97)
 # the limit of small lengths
 _SMALL = 1e-8
+# angles between two inputs; correlations next to one take longer, and cannot be seen
+_ANGLES = (3.1365, 5e-3)
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,7 @@ class Cobweb:
     c_orbits: tuple[Any, ...]
 
 
-def cobweb(
-    source: Any, *, sigma_w: Any = 1, sigma_b: Any = 0, block: str | None = None, **values: Any
-) -> Cobweb:
+def cobweb(source: Any, *, sigma_w: Any = 1, sigma_b: Any = 0, block: str | None = None, **values: Any) -> Cobweb:
     """The maps of a block at given weights as curves; arguments and errors are those of ``phase_report``."""
     report = phase_report(source, sigma_w=sigma_w, sigma_b=sigma_b, block=block, **values)
     found = block_of(source, block, {WEIGHT: sigma_w, BIAS: sigma_b, **values})
@@ -58,28 +58,27 @@ def cobweb(
     def correlations(c: Any) -> Any:
         return floats([maps.both], {**numbers, maps.q: at, maps.q2: at, maps.r: at * c})[0] / after
 
-    q, c = np.linspace(longest / _POINTS**2, longest, _POINTS), np.sin(np.linspace(-np.pi / 2, np.pi / 2, _POINTS))
+    q, c = np.linspace(longest / _POINTS**2, longest, _POINTS), np.cos(np.linspace(*_ANGLES, _POINTS))
     return Cobweb(
         report,
         q,
         lengths(q),
-        tuple(_orbit(lengths, start, longest) for start in (_SHORT * longest, longest)),
+        _orbits(lengths, (_SHORT * longest, longest), longest),
         at,
         c,
         correlations(c),
-        tuple(_orbit(correlations, start, 1.0) for start in _CORRELATIONS),
+        _orbits(correlations, _CORRELATIONS, 1.0),
     )
 
 
-def _orbit(step: Callable[[Any], Any], start: float, end: float) -> Any:
-    """A start and what copy after copy makes of it, as long as it stays below the end."""
+def _orbits(step: Callable[[Any], Any], starts: tuple[float, ...], end: float) -> tuple[Any, ...]:
+    """What copy after copy makes of each start, as long as it stays below the end."""
+    x = [np.array(starts)]
+    for _ in range(_STEPS):
+        x.append(step(x[-1]))
+    return tuple(orbit[: _inside(orbit <= end)] for orbit in np.array(x).T)
 
-    def iterates() -> Iterator[float]:
-        x = start
-        for _ in range(_STEPS):
-            yield x
-            x = float(step(np.array([x]))[0])
-            if not x <= end:
-                return
 
-    return np.array(list(iterates()))
+def _inside(below: Any) -> int:
+    """How many there are before the first that is not."""
+    return len(below) if below.all() else int(np.argmin(below))

@@ -14,6 +14,7 @@ import numpy as np
 from ntksym._lazy import lazy
 from ntksym.errors import PhaseError
 from ntksym.phases.blocks import BIAS, WEIGHT, Block, block_of
+from ntksym.phases.curve import EdgeCurve, edge_curve
 from ntksym.phases.far import far_answers
 from ntksym.phases.fixed_points import LENGTHS, growth
 from ntksym.phases.maps import LengthMap
@@ -37,7 +38,8 @@ class PhaseDiagram:
 
     ``q_star`` is the length that inputs of norm sqrt(d) go to (0 and inf are limits), ``phase`` -1 where it is ordered,
     1 where chaotic and 0 on the edge. ``c_star`` is the stable correlation, nan in these limits; ``xi_q`` and ``xi_c``
-    are depth scales, inf where convergence is by a power or there is none.
+    are depth scales, inf where convergence is by a power or there is none. ``edge`` is the edge of chaos, None for
+    a block in which it is no curve.
     """
 
     title: str
@@ -50,12 +52,14 @@ class PhaseDiagram:
     chi_parallel: Any
     xi_q: Any
     xi_c: Any
+    edge: EdgeCurve | None
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object; null where there is no number, the text "inf" for infinity."""
         names = ("sigma_w", "sigma_b", "phase", "q_star", "c_star", "chi_1", "chi_parallel", "xi_q", "xi_c")
         arrays = {name: _listed(getattr(self, name)) for name in names}
-        return {"schema": "ntksym.phase_diagram/1", "title": self.title, **arrays}
+        edge = None if self.edge is None else self.edge.to_json()
+        return {"schema": "ntksym.phase_diagram/1", "title": self.title, **arrays, "edge": edge}
 
 
 def phase_diagram(
@@ -85,8 +89,15 @@ def phase_diagram(
     c, slope = _correlations(found, given, q, chi)
     scales = (_depth_scale(x) for x in (parallel, slope))
     phase = np.where(np.abs(chi - 1) < _ON_THE_EDGE, 0, np.sign(chi - 1)).astype(int)
-    shaped = (x.reshape(len(b), len(w)) for x in (phase, q, c, chi, parallel, *scales))
-    return PhaseDiagram(found.title, w, b, *shaped)
+    phase, q, c, chi, parallel, xi_q, xi_c = (x.reshape(len(b), len(w)) for x in (phase, q, c, chi, parallel, *scales))
+    return PhaseDiagram(found.title, w, b, phase, q, c, chi, parallel, xi_q, xi_c, _edge(source, block, values))
+
+
+def _edge(source: Any, block: str | None, values: Mapping[str, Any]) -> EdgeCurve | None:
+    try:
+        return edge_curve(source, block=block, **values)
+    except PhaseError:
+        return None
 
 
 class _Table:
@@ -191,7 +202,7 @@ def _depth_scale(slope: Any) -> Any:
     size = np.abs(slope)
     with np.errstate(divide="ignore"):
         scale = -1 / np.log(size)
-    return np.where(size < 1, scale, np.inf)
+    return np.where(size >= 1, np.inf, scale)
 
 
 def _listed(array: Any) -> Any:
