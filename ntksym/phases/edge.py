@@ -13,13 +13,17 @@ from ntksym.phases.blocks import BIAS, WEIGHT, block_of, exact
 from ntksym.phases.criticality import Criticality, criticality
 from ntksym.phases.far import near_zero
 from ntksym.phases.fixed_points import LENGTHS, grid, roots_in, stability
+from ntksym.phases.intervals import is_positive_throughout
 from ntksym.phases.numbers import FLOAT_DIGITS, decimal
 from ntksym.phases.record import EdgeOfChaos, EdgePoint, FixedPoint
-from ntksym.phases.systems import evidence_of, floats, precise
+from ntksym.phases.systems import System, evidence_of, floats, precise
 from ntksym.records.evidence import Evidence
 
 sympy = lazy("sympy")
 mpmath = lazy("mpmath")
+
+PROVED = (1e-6, 1e3)
+"""Between which lengths it is proved that there is no edge, where that can be done."""
 
 
 def edge_of_chaos(
@@ -39,10 +43,14 @@ def edge_of_chaos(
     """
     found = block_of(source, block, values, free=(WEIGHT, BIAS))
     bias = exact(sigma_b, BIAS)
+    if found.maps.chi_1.output == sympy.oo:
+        reason = "a function jumps, so equal inputs part at once: chi_1 is infinite at any weights"
+        return EdgeOfChaos(found.title, decimal(bias, digits), (), reason, LENGTHS, LENGTHS, digits)
     critical = criticality(found)
     points = sorted(_points(critical, bias, digits), key=lambda point: point.stability == "unstable")
-    reason = "" if points else _absence(critical, bias)
-    return EdgeOfChaos(found.title, decimal(bias, digits), tuple(points), reason, LENGTHS, digits)
+    reason, proved = ("", False) if points else _absence(critical, bias)
+    sigma = decimal(bias, digits)
+    return EdgeOfChaos(found.title, sigma, tuple(points), reason, PROVED if proved else None, LENGTHS, digits)
 
 
 def _points(critical: Criticality, bias: Any, digits: int | None) -> Iterator[EdgePoint]:
@@ -118,14 +126,27 @@ def _at_zero(critical: Criticality, bias: Any, digits: int | None) -> Iterator[E
     yield EdgePoint(weight, sigma_b, zero, one, slope, kind, (zero, zero), known)
 
 
-def _absence(critical: Criticality, bias: Any) -> str:
-    """Why there is no edge, in words."""
+def _absence(critical: Criticality, bias: Any) -> tuple[str, bool]:
+    """Why there is no edge, in words, and whether that is proved for all lengths in PROVED."""
+    values = critical.values(bias, None)
     weight, excess = floats([critical.weight, critical.excess], critical.values(bias, grid()))
     if not (weight > 0).any():
-        return "chi_1 = 1 has no solution with sigma_w > 0: differences grow at any weights"
+        proved = critical.weight.output == 0 or _is_signed(critical.weight, -1, critical, values)
+        return "chi_1 = 1 has no solution with sigma_w > 0: differences grow at any weights", proved
     gain = (excess * grid())[weight > 0]
-    if (gain > 0).all():
-        how = f"adds to the square of every length, {gain.min():.3g} at least"
-    else:
-        how = f"takes from the square of every length, {-gain.max():.3g} at least"
-    return f"wherever chi_1 = 1, one copy of the block {how}, so none is kept"
+    if not ((gain > 0).all() or (gain < 0).all()):
+        return "wherever chi_1 = 1 and a length is kept, sigma_w^2 would be negative", False
+    sign = 1 if gain[0] > 0 else -1
+    how = "adds to" if sign > 0 else "takes from"
+    reason = (
+        f"wherever chi_1 = 1, one copy of the block {how} the square of every length, {min(sign * gain):.3g} at least, "
+        "so none is kept"
+    )
+    return reason, _is_signed(critical.excess, sign, critical, values)
+
+
+def _is_signed(system: System, sign: int, critical: Criticality, values: dict[Any, Any]) -> bool:
+    """Whether a system is proved to have a sign: as a closed form, or by enclosures for all lengths in PROVED."""
+    if evidence_of(system).kind == "exact" and sympy.simplify(sign * system.closed.subs(values)).is_positive:
+        return True
+    return is_positive_throughout(System(system.definitions, sign * system.output), critical.q, values, PROVED)

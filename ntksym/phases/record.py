@@ -185,13 +185,15 @@ class EdgePoint:
 class EdgeOfChaos:
     """All weights at which a block is critical at some length, for one sigma_b; stable ones first.
 
-    Where there are none ``absence`` says why, for lengths in ``searched``.
+    Where there are none ``absence`` says why; many lengths between the two ``searched`` were looked at, and for all
+    between the two ``proved``, if any, it is proved by enclosures.
     """
 
     title: str
     sigma_b: Any
     points: tuple[EdgePoint, ...]
     absence: str
+    proved: tuple[float, float] | None
     searched: tuple[float, float]
     digits: int | None
 
@@ -220,5 +222,6 @@ class EdgeOfChaos:
             **(points[0] if points else {"sigma_b": text(self.sigma_b, self.digits)}),
             "points": points,
             "absence": self.absence,
+            "proved": None if self.proved is None else [text(x, None) for x in self.proved],
             "searched": [text(x, None) for x in self.searched],
         }

@@ -27,7 +27,9 @@ HEADS = {
 def edge_text(edge: EdgeOfChaos) -> str:
     """One line for each point of the edge, or for the reason why there is none."""
     if not edge.points:
-        return f"{edge.title}: no edge of chaos at sigma_b = {text(edge.sigma_b, edge.digits)}: {edge.absence}"
+        low, high = edge.proved or edge.searched
+        how = f" ({'proved' if edge.proved else 'looked at'} for q from {low:g} to {high:g})"
+        return f"{edge.title}: no edge of chaos at sigma_b = {text(edge.sigma_b, edge.digits)}: {edge.absence}{how}"
     return "\n".join(f"{edge.title}: {_point_text(point, edge.digits)}" for point in edge.points)
 
 

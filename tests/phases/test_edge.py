@@ -187,6 +187,7 @@ def test_softplus_has_none_with_the_reason() -> None:
     found = ns.edge_of_chaos("softplus")
     assert found.points == ()
     assert "adds to the square of every length" in found.absence
+    assert found.proved == (1e-6, 1e3)
 
 
 def test_a_convolution_and_gates_have_the_edge_of_their_layer() -> None:
@@ -223,3 +224,7 @@ def test_an_edge_point_is_quick() -> None:
             times.append(time.process_time() - start)
     assert min(seconds[None]) < 0.2
     assert min(seconds[30]) < 3
+
+
+def test_a_jump_leaves_no_edge() -> None:
+    assert ns.edge_of_chaos("sign").absence.startswith("a function jumps, so equal inputs part at once")
