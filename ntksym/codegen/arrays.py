@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ntksym.codegen.statements import LEFT, RIGHT, Part, Routine, Series, following, names_read
+from ntksym.codegen.statements import LEFT, RIGHT, Gap, Linear, Part, Routine, Series, following, names_read
 from ntksym.codegen.text import CUT, indented, lines_of, polynomial_function, text, unpacked
 
 
@@ -69,17 +69,21 @@ def counts_function(routine: Routine) -> list[str]:
 
 
 def point_function(routine: Routine) -> list[str]:
-    """``point(inputs, parameters, counts)``: what pairs read of each input, and the kernels of each with itself.
+    """``point(inputs, parameters, counts, tables)``: what pairs read of each input, and its kernels with itself.
 
-    Of each part, of each round of a loop: a list of numbers and one of Hermite coefficients.
+    Of each part, of each round of a loop: a list of numbers and one of Hermite coefficients. With positions kernels of
+    inputs with themselves are those of pairs, and not among the results.
     """
-    out = ["def point(inputs, parameters, counts):", *indented(unpacked(parameters_of(routine), "parameters"), 1)]
+    out = [
+        "def point(inputs, parameters, counts, tables=()):",
+        *indented(unpacked(parameters_of(routine), "parameters"), 1),
+    ]
     out += indented(unpacked(tuple(line.name for line in routine.inputs), "inputs"), 1)
     out.append(f"{CUT}kept = []")
     loops = 0
     for part, pair, kept in zip(routine.point, routine.pair, routine.kept, strict=True):
         keep = f"([{', '.join(kept)}], [{', '.join(map(coefficients_of, pair.series))}])"
-        body = _lines(part)
+        body = _lines(part, routine)
         if part.times is None:
             out += indented([*body, f"kept.append({keep})"], 1)
             continue
@@ -87,14 +91,18 @@ def point_function(routine: Routine) -> list[str]:
         out += indented([*body, f"rounds.append({keep})", *renamed(part)], 2)
         out.append(f"{CUT}kept.append(rounds)")
         loops += 1
-    out.append(f"{CUT}return kept, [{', '.join(routine.outputs)}]")
+    out.append(f"{CUT}return kept, [{'' if routine.spaces else ', '.join(routine.outputs)}]")
     return out
 
 
-def _lines(part: Part) -> list[str]:
+def _lines(part: Part, routine: Routine) -> list[str]:
     """The statements for single inputs."""
     out: list[str] = []
-    for k, stage in enumerate(stages(part)):
+    for k, stage in enumerate(stages(part, routine)):
+        if isinstance(stage[0][1], Linear):
+            ((name, x),) = stage
+            out.append(f"{name} = along_alone({x.line}, tables[{routine.windows.index(x.window)}])")
+            continue
         if isinstance(stage[0][1], Series):
             ((name, series),) = stage
             arguments = f"{function_of(name)}, {series.variance}, {series.parity}"
@@ -107,21 +115,22 @@ def _lines(part: Part) -> list[str]:
     return out
 
 
-def stages(part: Part) -> list[tuple[tuple[str, Any], ...]]:
-    """The statements of a part cut before and after each series."""
+def stages(part: Part, routine: Routine) -> list[tuple[tuple[str, Any], ...]]:
+    """The statements of a part cut into those of one space, and each that is no expression alone."""
     out: list[list[tuple[str, Any]]] = []
-    alone = True
+    before = None
     for name, x in part.statements:
-        if alone or isinstance(x, Series):
+        space = None if isinstance(x, Series | Linear | Gap) else routine.space_of(name)
+        if space is None or space != before:
             out.append([])
         out[-1].append((name, x))
-        alone = isinstance(x, Series)
+        before = space
     return [tuple(stage) for stage in out]
 
 
 def array_function(routine: Routine) -> list[str]:
-    """``pairs(products, left, right, parameters, counts)`` over arrays (rows, columns)."""
-    out = ["def pairs(products, left, right, parameters, counts):"]
+    """``pairs(products, left, right, parameters, counts, entries, tables)`` over arrays (rows, columns, entries)."""
+    out = ["def pairs(products, left, right, parameters, counts, entries=(), tables=()):"]
     out += indented(unpacked(parameters_of(routine), "parameters"), 1)
     out += indented(unpacked(given(routine), "products"), 1)
     loops = 0
@@ -129,15 +138,23 @@ def array_function(routine: Routine) -> list[str]:
         index = "" if part.times is None else "[k]"
         body = []
         for end, side in ((LEFT, "left"), (RIGHT, "right")):
-            body += unpacked(tuple(name + end for name in kept), f"{side}[{place}][0]{index}")
+            if not routine.spaces:
+                body += unpacked(tuple(name + end for name in kept), f"{side}[{place}][0]{index}")
             for k, name in enumerate(part.series):
                 body.append(f"{coefficients_of(name)}{end} = {side}[{place}][{k + 1}]{index}")
-        for k, stage in enumerate(stages(part)):
-            if isinstance(stage[0][1], Series):
-                ((name, series),) = stage
+        for k, stage in enumerate(stages(part, routine)):
+            name, x = stage[0]
+            if isinstance(x, Series):
                 own = coefficients_of(name)
-                body.append(f"{name} = power_series({series.z}, {own}{LEFT}, {own}{RIGHT})")
+                body.append(f"{name} = power_series({x.z}, {own}{LEFT}, {own}{RIGHT})")
+            elif isinstance(x, Linear):
+                body.append(f"{name} = along({x.line}, tables[{routine.windows.index(x.window)}])")
+            elif isinstance(x, Gap):
+                ends = [f"{side}[{place}][0]{index}[{kept.index(y)}]" for y in x.ends for side in ("left", "right")]
+                table = f"tables[{routine.windows.index(x.window)}], entries[{x.window.target}]"
+                body.append(f"{name} = gap({x.name}__c, {x.signs}, {x.line}__g, {table}, {', '.join(ends)})")
             else:
+                body += _gathered(stage, kept, place, index, routine)
                 body += lines_of(stage, f"s{k}")
         body += renamed(part)
         if part.times is None:
@@ -147,3 +164,17 @@ def array_function(routine: Routine) -> list[str]:
             loops += 1
     out.append(f"{CUT}return [{', '.join(routine.outputs)}]")
     return out
+
+
+def _gathered(
+    stage: tuple[tuple[str, Any], ...], kept: tuple[str, ...], place: int, index: str, routine: Routine
+) -> list[str]:
+    """What statements read of either input, at the entries of their space."""
+    read = set().union(*(names_read(x) for _, x in stage))
+    entries = f"entries[{routine.space_of(stage[0][0])}]"
+    return [
+        f"{name}{end} = {function}({side}[{place}][0]{index}[{k}], {entries})"
+        for end, side, function in ((LEFT, "left", "standing"), (RIGHT, "right", "lying"))
+        for k, name in enumerate(kept)
+        if routine.spaces and name + end in read
+    ]

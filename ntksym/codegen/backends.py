@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
-from ntksym.codegen.functions import angles, interpolated, jax_functions, numpy_functions
+from ntksym.codegen.functions import angles, entry_angles, interpolated, jax_functions, numpy_functions
 from ntksym.codegen.store import Kept, loaded
 
 jax = lazy("jax")
@@ -28,18 +28,20 @@ Array = Any
 class Functions:
     """What a kernel is computed with.
 
-    ``counts(parameters)`` gives the rounds of each loop, ``point(squares, parameters, counts)`` what pairs read of
-    single inputs, ``pairs(products, left, right, parameters, counts)`` the kernels of a block: ``products`` are, for
-    each input, inner products, followed by c and g where these are needed; ``angles(products, units of both sides,
-    inverse norms of both)`` finds them. ``interpolated(c, g, table, left, right)`` reads kernels from a table. Results
-    are arrays (outputs, rows, columns); they may be overwritten when the same thread calls again. ``placed`` and
-    ``mirrored`` put a block into a matrix.
+    ``counts(parameters)`` gives the rounds of each loop, ``point(squares, parameters, counts, tables)`` what pairs read
+    of single inputs, ``pairs(products, left, right, parameters, counts, entries, tables)`` the kernels of a block:
+    ``products`` are, for each input, inner products, followed by c and g where these are needed; ``angles(products,
+    units of both sides, inverse norms of both)`` finds them, at positions ``entry_angles``. ``entries`` are those of
+    each space, ``tables`` those of each window, both empty where there are no positions. ``interpolated(c, g, table,
+    left, right)`` reads kernels from a table of functions of c. Results are arrays (outputs, rows, columns); they may
+    be overwritten when the same thread calls again. ``placed`` and ``mirrored`` put a block into a matrix.
     """
 
     counts: Callable[..., Any]
     point: Callable[..., Any]
     pairs: Callable[..., Any]
     angles: Callable[..., Any]
+    entry_angles: Callable[..., Any]
     interpolated: Callable[..., Any]
     placed: Callable[..., Any]
     mirrored: Callable[..., Any]
@@ -67,21 +69,21 @@ def _mirrored(values: Array, result: Array, row: int, column: int) -> None:
 def numpy_backend(kept: Kept) -> Functions:
     names = _arrays(kept, numpy_functions())
 
-    def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any) -> Array:
-        found = names["pairs"](products, _standing(left), _lying(right), parameters, counts)
-        return np.stack([np.broadcast_to(x, products[0].shape) for x in found])
+    def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any) -> Array:
+        return _blocks(names["pairs"](products, *_sides(kept, left, right), *numbers), products)
 
-    return Functions(names["counts"], names["point"], pairs, angles, interpolated, _placed, _mirrored)
+    return Functions(names["counts"], names["point"], pairs, angles, entry_angles, interpolated, _placed, _mirrored)
 
 
 def jax_backend(kept: Kept) -> Functions:
     own = numpy_backend(kept)
     compiled = jax.jit(_arrays(kept, jax_functions())["pairs"], static_argnums=4)
 
-    def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any) -> Array:
+    def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any, *positions: Any) -> Array:
         with jax.enable_x64(True):
-            found = compiled(list(products), _standing(left), _lying(right), tuple(parameters), tuple(counts))
-            return np.stack([np.broadcast_to(each, products[0].shape) for each in found])
+            sides = _sides(kept, left, right)
+            found = compiled(list(products), *sides, tuple(parameters), tuple(counts), *positions)
+            return _blocks([np.asarray(x) for x in found], products)
 
     return replace(own, pairs=pairs)
 
@@ -89,10 +91,12 @@ def jax_backend(kept: Kept) -> Functions:
 def numba_backend(kept: Kept) -> Functions:
     own, module, buffers = numpy_backend(kept), loaded(kept), _Buffers()
 
-    def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any) -> Array:
-        results = buffers.array("results", (len(kept.outputs), *products[0].shape))
+    def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any, *positions: Any) -> Array:
+        results = buffers.array("results", (len(kept.outputs), *products[0].shape[:2]))
         sides = [x for parts in zip(left, right, strict=True) for pair in zip(*parts, strict=True) for x in pair]
-        module.pairs(*products, *sides, np.array(parameters, float), np.array(counts, np.int64), *results)
+        positions = tuple(x for several in positions for arrays in several for x in arrays)
+        numbers = np.array(parameters, float), np.array(counts, np.int64)
+        module.pairs(*products, *sides, *positions, *numbers, *results)
         return results
 
     def angles(G: Array, *sides: Array) -> tuple[Array, Array]:
@@ -100,12 +104,18 @@ def numba_backend(kept: Kept) -> Functions:
         module.angles(G, *sides, c, g)
         return c, g
 
+    def entry_angles(G: Array, *sides: Array) -> tuple[Array, Array]:
+        c, g = np.empty_like(G), np.empty_like(G)
+        module.entry_angles(G, *sides, c, g)
+        return c, g
+
     def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array) -> Array:
         results = buffers.array("results", (len(table), *c.shape))
         module.interpolated(c, g, table, left, right, results)
         return results
 
-    return Functions(own.counts, own.point, pairs, angles, interpolated, module.placed, module.mirrored)
+    placed, mirrored = module.placed, module.mirrored
+    return Functions(own.counts, own.point, pairs, angles, entry_angles, interpolated, placed, mirrored)
 
 
 class _Buffers(threading.local):
@@ -122,12 +132,18 @@ class _Buffers(threading.local):
         return self.arrays[name][:size].reshape(shape)
 
 
-def _standing(kept: Sequence[Sequence[Array]]) -> list[list[Any]]:
-    return [[each[..., :, None] for each in part] for part in kept]
+def _sides(kept: Kept, left: Sequence[Sequence[Array]], right: Sequence[Sequence[Array]]) -> tuple[Any, Any]:
+    """What is known of the inputs of rows and of columns, as generated array functions read it."""
+    if kept.spaces:
+        return left, right
+    standing = [[each[..., :, None] for each in part] for part in left]
+    return standing, [[each[..., None, :] for each in part] for part in right]
 
 
-def _lying(kept: Sequence[Sequence[Array]]) -> list[list[Any]]:
-    return [[each[..., None, :] for each in part] for part in kept]
+def _blocks(found: Sequence[Array], products: Sequence[Array]) -> Array:
+    """Kernels as an array (outputs, rows, columns); those of positions have an axis for their one entry."""
+    shape = products[0].shape[:2]
+    return np.stack([np.broadcast_to(x[..., 0] if np.ndim(x) == 3 else x, shape) for x in found])
 
 
 backends: dict[str, Callable[[Kept], Functions]] = {

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
+from ntksym.codegen.entries import along, along_alone, gap, lying, standing
 from ntksym.codegen.hermite import coefficients
 from ntksym.codegen.scalars import CLOSE, DEGREE
 
@@ -33,6 +34,17 @@ def angles(G: Any, left: Any, right: Any, rows: Any, columns: Any) -> tuple[Any,
         way = 1.0 if c[i, j] > 0 else -1.0
         g[i, j] = ((left[i] - way * right[j]) ** 2).sum() / 2
         c[i, j] = way * (1 - g[i, j])
+    return c, g
+
+
+def entry_angles(G: Any, left: Any, right: Any, rows: Any, columns: Any, lefts: Any, rights: Any) -> tuple[Any, Any]:
+    """As ``angles`` at entries, see ``scalars.entry_angles``."""
+    c = G * rows[:, None, lefts] * columns[:, rights]
+    g = 1 - abs(c)
+    for i, j, e in zip(*np.nonzero(g < CLOSE), strict=True):
+        way = 1.0 if c[i, j, e] > 0 else -1.0
+        g[i, j, e] = ((left[i, lefts[e]] - way * right[j, rights[e]]) ** 2).sum() / 2
+        c[i, j, e] = way * (1 - g[i, j, e])
     return c, g
 
 
@@ -74,6 +86,11 @@ def _common(xp: Any) -> dict[str, Any]:
         "power_series": power_series,
         "inverse": inverse,
         "undefined": lambda: xp.nan,
+        "standing": standing,
+        "lying": lying,
+        "along": along,
+        "along_alone": along_alone,
+        "gap": gap,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import astuple
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from ntksym.codegen.arrays import array_module, parameters_of
 from ntksym.codegen.loops import loop_module
+from ntksym.codegen.loops_entries import entry_module
 from ntksym.codegen.lower import lowered
 from ntksym.codegen.store import Kept, kept
 from ntksym.codegen.zeros import without
@@ -34,13 +36,16 @@ def module_of(
             key,
             title,
             array_module(routine),
-            loop_module(routine),
+            (entry_module if routine.spaces else loop_module)(routine),
             outputs,
             parameters_of(routine),
             tuple((line.first[0], tuple(line.first[1])) for line in routine.inputs),
             tuple(line.name in routine.angles for line in routine.inputs),
             routine.stable,
             routine.homogeneous,
+            routine.spaces,
+            tuple(astuple(window) for window in routine.windows),
+            tuple(routine.space_of(line.name) for line in routine.inputs),
         )
 
     return kept(key, make)

@@ -20,6 +20,11 @@ COLUMNS = 256
 
 def loop_module(routine: Routine) -> str:
     """Source for numba: ``pairs`` and the ready-made functions are compiled when they are first called."""
+    return module_around(loop_function(routine), routine)
+
+
+def module_around(pairs: list[str], routine: Routine) -> str:
+    """A module of these lines and of all that they call."""
     freedom = "{" + ", ".join(f'"{each}"' for each in sorted(scalars.FREEDOM)) + "}"
     head = [
         "import math",
@@ -33,7 +38,7 @@ def loop_module(routine: Routine) -> str:
         f'compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={freedom})',
         *(f"{name} = {getattr(scalars, name)!r}" for name in scalars.CONSTANTS),
     ]
-    loops = "\n".join(loop_function(routine)) + "\n"
+    loops = "\n".join(pairs) + "\n"
     functions = ["\n".join(["@small", *polynomial_function(name, x), ""]) for x, name in routine.polynomials.items()]
     used = loops
     for function in (scalars.needed, *reversed(scalars.FUNCTIONS)):  # those that others call stand first
@@ -47,7 +52,7 @@ def loop_module(routine: Routine) -> str:
 
 def loop_function(routine: Routine) -> list[str]:
     """``pairs(products.., kept of both sides.., parameters, counts, results..)``."""
-    rows = {name: f"work[{k}, j]" for k, name in enumerate(_crossing(routine))}
+    rows = {name: f"work[{k}, j]" for k, name in enumerate(crossing(routine))}
     start = given(routine)
     arguments = [f"in_{name}" for name in start]
     for place, part in enumerate(routine.pair):
@@ -69,7 +74,7 @@ def loop_function(routine: Routine) -> list[str]:
             loops += 1
         out += indented([f"{name}{LEFT} = left{place}[{index}{n}, i]" for n, name in enumerate(kept)], depth)
         right = {f"{name}{RIGHT}": f"right{place}[{index}{n}, j]" for n, name in enumerate(kept)}
-        cut = stages(part)
+        cut = stages(part, routine)
         for number, stage in enumerate(cut):
             if isinstance(stage[0][1], Series):
                 out += indented(_series(stage[0][0], stage[0][1], place, index, rows), depth)
@@ -93,7 +98,7 @@ def _stage(
 ) -> list[str]:
     """One loop over the columns: what it reads, its statements, what it leaves for others."""
     made = {name for name, _ in stage}
-    read = _read(stage) | ({following(name) for name in carried} - made)
+    read = read_by(stage) | ({following(name) for name in carried} - made)
     body = [f"{name} = {right[name]}" for name in sorted(read & right.keys())]
     body += [f"{name} = {rows[name]}" for name in rows if name in read]
     body += lines_of(stage, part)
@@ -117,7 +122,7 @@ def _series(name: str, series: Series, place: int, index: str, rows: dict[str, s
     return [*out, f"{CUT * 2}{rows[name]} = s"]
 
 
-def _read(stage: tuple[tuple[str, Any], ...]) -> set[str]:
+def read_by(stage: tuple[tuple[str, Any], ...]) -> set[str]:
     """What a stage reads and does not make itself."""
     own: set[str] = set()
     found: set[str] = set()
@@ -127,17 +132,17 @@ def _read(stage: tuple[tuple[str, Any], ...]) -> set[str]:
     return found
 
 
-def _crossing(routine: Routine) -> list[str]:
+def crossing(routine: Routine) -> list[str]:
     """Names that one loop over the columns makes and another one reads, and the outputs."""
     found: dict[str, None] = {}
     made = set(given(routine))
     for part in routine.pair:
-        for stage in stages(part):
-            found.update(dict.fromkeys(sorted(_read(stage) & made)))
+        for stage in stages(part, routine):
+            found.update(dict.fromkeys(sorted(read_by(stage) & made)))
             made |= {name for name, _ in stage}
             if isinstance(stage[0][1], Series):
                 found.update(dict.fromkeys([stage[0][0], stage[0][1].z]))
-        last = {name for name, _ in stages(part)[-1]} if part.statements else set()
+        last = {name for name, _ in stages(part, routine)[-1]} if part.statements else set()
         for name in part.carried:
             found[name] = None
             if following(name) not in last:

@@ -8,7 +8,7 @@ closed form is a power series in the cosine, with coefficients of each of the tw
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ntksym._lazy import lazy
@@ -16,44 +16,68 @@ from ntksym.codegen.activations import activation_of, is_nonnegative
 from ntksym.codegen.angles import Polynomials, angular_statements, from_value, sum_statements, unit_statements
 from ntksym.codegen.duals import AngularDual, angular
 from ntksym.codegen.homogeneous import is_homogeneous
+from ntksym.codegen.spaces import Spaces, early
 from ntksym.codegen.statements import (
     LEFT,
     NEXT,
     RIGHT,
+    Gap,
     Part,
     Routine,
     Series,
     Statement,
-    following,
     inverse,
     less,
     names_read,
+    needed,
     root,
     symbol,
 )
 from ntksym.errors import KernelError
 from ntksym.language.expressions import parity, to_sympy
-from ntksym.records.formula import Algebra, Expected, Formula, Gram, Line, Loop, Pointwise, State, readings, ref
+from ntksym.records.formula import (
+    Algebra,
+    Averaged,
+    Expected,
+    Formula,
+    Gram,
+    Line,
+    Loop,
+    Moved,
+    Pointwise,
+    Shared,
+    State,
+    readings,
+    ref,
+)
 
 sympy = lazy("sympy")
 
 
 def lowered(formula: Formula, outputs: tuple[str, ...]) -> Routine:
-    """The routine of a formula without positions. Raises KernelError for lines that are not numbers of two inputs."""
+    """The routine of a formula. Raises KernelError for lines that cannot be compiled."""
     work = _Lowering()
     work.read(formula)
     point, pair = work.parts(formula)
-    pair = _needed(pair, outputs)
+    pair = needed(pair, outputs)
+    kept = tuple(_kept(part) for part in pair)
+    spaces = work.spaces
+    if spaces.any:
+        point = needed(point, tuple(name for names in kept for name in names))
+        pair = tuple(replace(part, statements=early(part.statements)) for part in pair)
+        spaces.check(point, pair, outputs)
     return Routine(
         point,
         pair,
-        tuple(_kept(part) for part in pair),
+        kept,
         tuple(line for line in formula if isinstance(line, Gram)),
         frozenset(work.angles),
         outputs,
         work.polynomials,
         work.stable,
         is_homogeneous(formula, work.forms, work.sources),
+        spaces.names,
+        spaces.of if spaces.any else {},
     )
 
 
@@ -72,6 +96,7 @@ class _Lowering:
     forms: dict[str, AngularDual | None] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     polynomials: Polynomials = field(default_factory=dict)
+    spaces: Spaces = field(default_factory=Spaces)
     stable: bool = True
 
     # --- what is needed ---
@@ -107,8 +132,10 @@ class _Lowering:
     def _known(self, line: Line) -> None:
         if isinstance(line, Loop):
             for state in line.states:
+                self.spaces.place(state)
                 self.lines[state.name] = state
                 self.lines[state.final] = Algebra(state.final, state.layout, state.meaning, ref(state.name))
+                self.spaces.place(self.lines[state.final])
             for inner in line.lines:
                 if isinstance(inner, Loop):
                     raise KernelError(
@@ -116,9 +143,13 @@ class _Lowering:
                     )
                 self._known(inner)
             return
-        kinds = Gram | Algebra | Expected | Pointwise
-        if not isinstance(line, kinds) or not line.layout.is_scalar or line.name.startswith("m"):
-            raise KernelError(f"{line.meaning}: a line with positions cannot be compiled yet; use evaluate()")
+        if isinstance(line, Moved | Shared | Averaged):
+            self.spaces.follow(line)
+            self.lines[line.name] = line
+            return
+        if not isinstance(line, Gram | Algebra | Expected | Pointwise) or line.name.startswith("m"):
+            raise KernelError(f"{line.meaning}: this line with positions cannot be compiled yet; use evaluate()")
+        self.spaces.place(line)
         if isinstance(line, Pointwise) and line.op not in ("rsqrt", "expression"):
             raise KernelError(f"{line.meaning}: this value of one input cannot be compiled yet; use evaluate()")
         if isinstance(line, Gram) and (line.tokens or line.first != line.second):
@@ -141,6 +172,8 @@ class _Lowering:
         line = self.lines[name]
         if isinstance(line, Algebra):
             return [line.expression]
+        if name in self.spaces.chains:
+            return [ref(self.spaces.chains[name].line)]
         return [line.start, line.after] if isinstance(line, State) else []
 
     # --- statements ---
@@ -190,6 +223,9 @@ class _Lowering:
         """A line where both inputs are one."""
         if isinstance(line, Gram):
             return _roots(line.name)
+        if isinstance(line, Moved | Shared | Averaged):
+            linear = self.spaces.linear(line.name)
+            return [(line.name, linear), *_roots(line.name)] if linear else []
         if isinstance(line, Algebra):
             return self._combined_alone(line.name, line.expression)
         if isinstance(line, Pointwise):
@@ -214,6 +250,8 @@ class _Lowering:
         """A line at a pair of inputs."""
         if isinstance(line, Gram | Pointwise):
             return []
+        if isinstance(line, Moved | Shared | Averaged):
+            return self._moved(line.name)
         if isinstance(line, Algebra):
             return self.combined(line.name, line.expression)
         assert isinstance(line, Expected)
@@ -226,8 +264,23 @@ class _Lowering:
         value = _answered(line.answer, [(name, _pair(x)) for name, x in line.arguments])
         return [(line.name, value), *self.naive(line.name)]
 
+    def _moved(self, name: str) -> list[Statement]:
+        """What is moved along positions; with c and g."""
+        linear = self.spaces.linear(name)
+        if linear is None:
+            return []
+        if name not in self.angles:
+            return [(name, linear)]
+        ends = symbol(f"{name}__h{LEFT}") * symbol(f"{name}__h{RIGHT}")
+        gap = Gap(name, linear.line, f"{linear.line}__{'g' if name in self.positive else 'c'}", linear.window)
+        return [(name, linear), (f"{name}__c", symbol(name) * ends), (f"{name}__g", gap)]
+
     def _series(self, line: Expected) -> Series:
         """The power series of a dual without a closed form; its variable is the cosine of what it reads."""
+        if self.spaces.any:
+            raise KernelError(
+                f"{line.meaning}: a dual without a closed form cannot be compiled at positions yet; use evaluate()"
+            )
         source, phi = covariance_of(line), activation_of(line)
         if source is None or phi is None:
             raise KernelError(f"{line.meaning}: neither a closed form nor the dual of one function; use evaluate()")
@@ -288,27 +341,6 @@ ROOTS = ("__r", "__h")
 def _roots(name: str) -> list[Statement]:
     """The root of a diagonal and its inverse."""
     return [(f"{name}__r", sympy.sqrt(symbol(name))), (f"{name}__h", inverse(root(name)))]
-
-
-def _needed(parts: tuple[Part, ...], outputs: tuple[str, ...]) -> tuple[Part, ...]:
-    """Only what the outputs need."""
-    needed = set(outputs)
-    before = -1
-    while len(needed) > before:
-        before = len(needed)
-        for part in reversed(parts):
-            needed |= {following(name) for name in part.carried if name in needed}
-            for name, x in reversed(part.statements):
-                if name in needed:
-                    needed |= names_read(x)
-    return tuple(
-        Part(
-            tuple(each for each in part.statements if each[0] in needed),
-            part.times,
-            tuple(name for name in part.carried if name in needed),
-        )
-        for part in parts
-    )
 
 
 def _once(statements: list[Statement]) -> tuple[Statement, ...]:

@@ -123,6 +123,70 @@ def angles(G: Array, left: Array, right: Array, rows: Array, columns: Array, c: 
                 c[i, j] = way * (1 - gap / 2)
 
 
+def entry_angles(
+    G: Array, left: Array, right: Array, rows: Array, columns: Array, lefts: Array, rights: Array, c: Array, g: Array
+) -> None:
+    """As ``angles``, of inputs at positions: G has the axes (rows, columns, entries), the others one for positions.
+
+    ``lefts`` and ``rights`` are the positions of entries.
+    """
+    for i in range(G.shape[0]):
+        for j in range(G.shape[1]):
+            for e in range(G.shape[2]):
+                x, y = lefts[e], rights[e]
+                c[i, j, e] = G[i, j, e] * rows[i, x] * columns[j, y]
+                g[i, j, e] = 1 - abs(c[i, j, e])
+                if g[i, j, e] < CLOSE:
+                    way = 1.0 if c[i, j, e] > 0 else -1.0
+                    gap = 0.0
+                    for k in range(left.shape[2]):
+                        step = left[i, x, k] - way * right[j, y, k]
+                        gap += step * step
+                    g[i, j, e] = gap / 2
+                    c[i, j, e] = way * (1 - gap / 2)
+
+
+def gaps(
+    c: Array,
+    signs: Array,
+    g: Array,
+    result: Array,
+    index: Array,
+    place: Array,
+    factor: Array,
+    lefts: Array,
+    rights: Array,
+    left: Array,
+    right: Array,
+    row: Array,
+    column: Array,
+) -> None:
+    """1 - |c| of covariances that are means of others, from the ``signs`` of those and their ``g``.
+
+    ``index``, ``place`` and ``factor`` are those of ``entries.Table``, ``lefts`` and ``rights`` positions of entries.
+    ``left`` and ``right`` are the roots of the diagonals of the others, ``row`` and ``column`` the inverse ones of the
+    means'. With the vectors u_t = factor_t left_t row and v_t likewise, of length one, c = sum_t u_t v_t c_t, so that
+    1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2, where no digits are lost.
+    """
+    near = 0
+    for e in range(index.shape[0]):
+        result[e] = 1 - abs(c[e])
+        near += result[e] < CLOSE
+    if near == 0:
+        return
+    for e in range(index.shape[0]):
+        if result[e] < CLOSE:
+            x, y = lefts[e], rights[e]
+            gap = 0.0
+            for t in range(index.shape[1]):
+                u = factor[x, t] * left[place[x, t]] * row[x]
+                v = factor[y, t] * right[place[y, t]] * column[y]
+                source = index[e, t]
+                lack = g[source] if (signs[source] < 0) == (c[e] < 0) else 2 - g[source]
+                gap += u * v * lack + (u - v) * (u - v) / 2
+            result[e] = gap
+
+
 def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array, results: Array) -> None:
     """Kernels from a table of them as functions of c and g = 1 - |c|, times a number of either input.
 
@@ -169,7 +233,7 @@ def mirrored(values: Array, result: Array, row: int, column: int) -> None:
 
 FUNCTIONS = (less, positive, inverse, angle, asin, acos, cosine, sign, NormalCDF)
 """What statements call; arrays know the same."""
-BLOCKS = (angles, interpolated, placed, mirrored)
+BLOCKS = (angles, entry_angles, gaps, interpolated, placed, mirrored)
 """Functions of blocks that every module has."""
 CONSTANTS = ("HALF_PI", "EIGHTH", "CLOSE", "EDGE", "DEGREE", "ROUNDING")
 FREEDOM = {"contract", "nsz"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ntksym._lazy import lazy
@@ -30,8 +31,65 @@ class Series:
     parity: int
 
 
+Move = tuple[str, tuple[tuple[str, Any], ...]]
+"""An operation along positions of one point, and its attributes."""
+SINGLE = frozenset({"relabel", "pick", "shift", "patches"})
+"""Operations after which every position holds what stood at one position before, or nothing."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Linear operations on a line's entries, which are pairs of positions: from one space of entries to another.
+
+    ``left`` and ``right`` are moves of the positions of the two points; then comes the mean over the axes ``shared``,
+    at which both have the same index.
+    """
+
+    source: int
+    target: int
+    left: tuple[Move, ...]
+    right: tuple[Move, ...]
+    shared: tuple[tuple[str, str], ...]
+
+    @property
+    def keeps_diagonals(self) -> bool:
+        """Whether diagonals are made of diagonals alone."""
+        return self.left == self.right and all(op in SINGLE for op, _ in self.left)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A line's entries moved and averaged."""
+
+    line: str
+    window: Window
+
+
+@dataclass(frozen=True)
+class Gap:
+    """g of the covariance ``name``, moved and averaged entries of ``line``.
+
+    ``signs`` is a name with the signs of these: that of their c, or of their g where they are never negative.
+    """
+
+    name: str
+    line: str
+    signs: str
+    window: Window
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What it reads of either input: the roots of the line's diagonal, the inverse ones of its own."""
+        return f"{self.line}__r", f"{self.name}__h"
+
+    @property
+    def reads(self) -> set[str]:
+        own = {f"{self.name}__c", f"{self.line}__g", self.signs}
+        return {*own, *(name + side for name in self.ends for side in (LEFT, RIGHT))}
+
+
 Statement = tuple[str, Any]
-"""A name, and the expression or the ``Series`` that it is to hold."""
+"""A name, and the expression, the ``Series``, the ``Linear`` or the ``Gap`` that it is to hold."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +113,8 @@ class Routine:
     ``kept`` are the names of the point parts that the pair parts read. ``inputs`` are the inner products that both
     start from; of those in ``angles`` c and g are needed, too. ``polynomials`` are functions of one number: names, by
     coefficients. ``stable`` tells whether no digits are lost near c = +-1, ``homogeneous`` whether outputs are products
-    of powers of the inputs' norms and a function of their cosine.
+    of powers of the inputs' norms and a function of their cosine. ``spaces`` are, where lines have positions, the axes
+    of both points, and ``space`` says of each line to which one of them its entries belong.
     """
 
     point: tuple[Part, ...]
@@ -67,6 +126,18 @@ class Routine:
     polynomials: dict[tuple[float, ...], str]
     stable: bool
     homogeneous: bool
+    spaces: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    space: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """What is done to entries, each once."""
+        statements = [x for part in (*self.point, *self.pair) for _, x in part.statements]
+        return tuple(dict.fromkeys(x.window for x in statements if isinstance(x, Linear | Gap)))
+
+    def space_of(self, name: str) -> int:
+        """To which space a name belongs."""
+        return self.space.get(base(name), 0)
 
 
 def symbol(name: str) -> Any:
@@ -93,6 +164,36 @@ def following(name: str) -> str:
     return f"{own}{NEXT}{bar}{end}"
 
 
+def base(name: str) -> str:
+    """The line that a name belongs to."""
+    return name.partition("__")[0]
+
+
 def names_read(x: Any) -> set[str]:
     """The names that a statement reads, those of single inputs among them."""
-    return {x.z} if isinstance(x, Series) else {s.name for s in x.free_symbols}
+    if isinstance(x, Series):
+        return {x.z}
+    if isinstance(x, Linear):
+        return {x.line}
+    return x.reads if isinstance(x, Gap) else {s.name for s in x.free_symbols}
+
+
+def needed(parts: tuple[Part, ...], outputs: tuple[str, ...]) -> tuple[Part, ...]:
+    """Only what the outputs need."""
+    found = set(outputs)
+    before = -1
+    while len(found) > before:
+        before = len(found)
+        for part in reversed(parts):
+            found |= {following(name) for name in part.carried if name in found}
+            for name, x in reversed(part.statements):
+                if name in found:
+                    found |= names_read(x)
+    return tuple(
+        Part(
+            tuple(each for each in part.statements if each[0] in found),
+            part.times,
+            tuple(name for name in part.carried if name in found),
+        )
+        for part in parts
+    )

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-SCHEMA = "ntksym.codegen/2"
+SCHEMA = "ntksym.codegen/3"
 FOLDER = "NTKSYM_CACHE"
 """The environment variable that names another folder than the user's cache."""
 
@@ -28,7 +28,8 @@ class Kept:
     """A generated module: its two sources, its outputs and parameters, the inner products that it starts from.
 
     ``inputs`` are pairs (node, steps) of the program's data values; ``angles`` says of which c and g are needed.
-    ``stable`` and ``homogeneous`` are as in ``Routine``.
+    ``stable`` and ``homogeneous`` are as in ``Routine``; so are ``spaces``, empty where there are no positions.
+    ``windows`` are the fields of its windows, ``places`` the spaces of the inner products.
     """
 
     key: str
@@ -41,6 +42,9 @@ class Kept:
     angles: tuple[bool, ...]
     stable: bool
     homogeneous: bool
+    spaces: tuple[Any, ...] = ()
+    windows: tuple[Any, ...] = ()
+    places: tuple[int, ...] = ()
 
 
 def folder() -> Path:
@@ -68,12 +72,16 @@ def _read(path: Path, key: str) -> Kept | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data.pop("schema") != SCHEMA or data["key"] != key:
             return None
-        data["inputs"] = tuple((node, tuple(map(tuple, steps))) for node, steps in data["inputs"])
-        for name in ("outputs", "parameters", "angles"):
-            data[name] = tuple(data[name])
-        return Kept(**data)
+        return Kept(**_tuples(data))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _tuples(data: Any) -> Any:
+    """Lists of JSON as tuples, which they were."""
+    if isinstance(data, dict):
+        return {name: _tuples(x) for name, x in data.items()}
+    return tuple(map(_tuples, data)) if isinstance(data, list) else data
 
 
 def _write(path: Path, text: str) -> None:

@@ -21,7 +21,8 @@ from ntksym.codegen.store import Kept
 from ntksym.codegen.tables import POINTS, Table, tabulated
 from ntksym.errors import KernelError
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
-from ntksym.kernels.sides import COLUMNS, Block, Side, blocks, panels, products, side_of, unit_side
+from ntksym.kernels.entries import block_size, given_at, positions_of
+from ntksym.kernels.sides import COLUMNS, ROWS, Block, Side, blocks, panels, products, side_of, unit_side
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
@@ -179,10 +180,12 @@ class Compiled:
         results = {name: np.empty((len(left), len(right)), self.dtype) for name in wanted}
         run = self._run(left, right)
         threads = (self.threads or _processors()) if self.backend == "numba" else 1
+        size = block_size(left.bound[2]) if self.module.spaces else (ROWS, COLUMNS)
 
         with ThreadPoolExecutor(threads) as pool:
             for panel in panels(len(left), len(right), X2 is None):
-                whole = products(left.part(*panel[:2]), right.part(*panel[2:]))  # on all threads
+                # inner products of vectors on all threads; those at positions are too many for a panel
+                whole = products(left.part(*panel[:2]), right.part(*panel[2:])) if not self.module.spaces else []
 
                 def work(block: Block, first: int = panel[0], whole: list[Array] = whole) -> None:
                     i, k, j, m = block
@@ -193,12 +196,14 @@ class Compiled:
                             continue
                         if X2 is None:
                             self.functions.mirrored(values, results[name], i, j)
+                            if self.module.spaces and i == j:
+                                np.fill_diagonal(results[name][i:k, j:m], np.diagonal(values))
                         else:
                             self.functions.placed(values, results[name], i, j)
 
-                for _ in pool.map(work, blocks(panel, X2 is None)):
+                for _ in pool.map(work, blocks(panel, X2 is None, *size)):
                     pass
-        if X2 is None:
+        if X2 is None and not self.module.spaces:
             for name, own in zip(self.outputs, left.own, strict=True):
                 if name in wanted:
                     np.fill_diagonal(results[name], own)
@@ -206,7 +211,7 @@ class Compiled:
 
     def _run(self, left: Side, right: Side) -> Callable[[list[Array], Side, Side], Array]:
         """What gives the kernels of a block, from its inner products and both sides."""
-        parameters, counts = left.bound
+        parameters, counts = left.bound[:2]
         table = None
         if self.module.homogeneous:
             table = self._homogeneous(parameters, counts)
@@ -224,6 +229,12 @@ class Compiled:
                 given += [found[k], *(self._angles(k, found[k], rows, columns) if needed else ())]
             return self.functions.pairs(given, rows.kept, columns.kept, parameters, counts)
 
+        def at_positions(_: list[Array], rows: Side, columns: Side) -> Array:
+            given = given_at(self.module, self.functions, rows, columns)
+            return self.functions.pairs(given, rows.kept, columns.kept, *left.bound)
+
+        if self.module.spaces:
+            return at_positions
         return pair_by_pair if table is None else from_table
 
     def _angles(self, k: int, found: Array, rows: Side, columns: Side) -> Any:
@@ -233,7 +244,7 @@ class Compiled:
         """The table for all norms, of a homogeneous kernel."""
         key = (parameters, tuple(counts))
         if key not in self._tables:
-            unit = unit_side(self.functions, parameters, counts)
+            unit = unit_side(self.functions, (parameters, counts, (), ()))
             self._tables[key] = self._table(unit, unit, parameters, counts)
         return self._tables[key]
 
@@ -263,9 +274,17 @@ class Compiled:
     def diagonal(self, X: Any, get: str | Sequence[str] = OUTPUTS) -> Any:
         """The kernels of each input with itself: an array (N,), or ``Kernels`` of such arrays."""
         wanted = self._wanted(get)
-        own = self._side(X, "X").own
+        own = self._own(self._side(X, "X"))
         results = {name: x.astype(self.dtype) for name, x in zip(self.outputs, own, strict=True) if name in wanted}
         return results[get] if isinstance(get, str) else Kernels(**results)
+
+    def _own(self, side: Side) -> Array:
+        """The kernels of each input with itself, (kernels, N): at positions those of a pair."""
+        if not self.module.spaces:
+            return side.own
+        run, parts = self._run(side, side), (side.part(i, i + 1) for i in range(len(side)))
+        found = [run([], part, part)[:, 0, 0].copy() for part in parts]
+        return np.array(found).reshape(-1, len(self.outputs)).T
 
     def _wanted(self, get: str | Sequence[str]) -> tuple[str, ...]:
         names = (get,) if isinstance(get, str) else tuple(get)
@@ -295,7 +314,10 @@ class Compiled:
         graph = Graph(self.program, {**sizes, **dict(self.sizes)}, frozenset())
         values = DataValues(graph, inputs, lambda a: np.asarray(a, dtype=float), False)
         vectors = [values.array(node, steps) for node, steps in self.module.inputs]
-        return side_of(vectors, sizes, self.functions, *self._bound(sizes))
+        positions: Any = ((), ())
+        if self.module.spaces:
+            positions = positions_of(self.module, tuple(x.shape[1:-1] for x in vectors))
+        return side_of(vectors, sizes, self.functions, (*self._bound(sizes), *positions))
 
 
 def _processors() -> int:

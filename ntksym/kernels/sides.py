@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,11 @@ class Side:
 
     ``kept`` are, for each part of the routine, numbers (names, N) and Hermite coefficients (terms, N), in a loop with
     an axis for its rounds. ``own`` are the kernels of each input with itself, ``roots`` (kernels, N) their roots.
-    ``sizes`` are the dimensions that the inputs have, ``bound`` the parameters and numbers of rounds that come with
-    them.
+    ``sizes`` are the dimensions that the inputs have, ``bound`` the parameters, numbers of rounds, entries and tables
+    that come with them.
+
+    With positions P, vectors are (N, P, d), inverse norms (N, P), and numbers (names, P, N); ``own`` and ``roots`` are
+    empty then.
     """
 
     vectors: tuple[Array, ...]
@@ -39,7 +43,7 @@ class Side:
     own: Array
     roots: Array
     sizes: Mapping[str, Any]
-    bound: tuple[Any, Any]
+    bound: tuple[Any, ...]
 
     def part(self, start: int, stop: int) -> Side:
         """Some of the inputs."""
@@ -55,35 +59,38 @@ class Side:
         )
 
     def __len__(self) -> int:
-        return len(self.own[0])
+        return len(self.inverse[0])
 
     @property
     def one_norm(self) -> bool:
         """Whether all inputs have the same norm, up to rounding, and one vector each."""
-        if len(self.inverse) != 1 or not len(self):
+        if len(self.inverse) != 1 or not len(self) or self.inverse[0].ndim > 1:
             return False
         low, high = self.inverse[0].min(), self.inverse[0].max()
         return bool(low > 0 and high - low <= EQUAL / 2 * high)
 
 
-def side_of(
-    vectors: Sequence[Array], sizes: Mapping[str, Any], functions: Functions, parameters: Any, counts: Any
-) -> Side:
-    """The side of inputs, each of the ``vectors`` an array (N, d). Raises KernelError where kernels are no numbers."""
-    vectors = [np.ascontiguousarray(x) for x in vectors]
-    squares = [np.einsum("ij,ij->i", x, x) / max(x.shape[1], 1) for x in vectors]
+def side_of(vectors: Sequence[Array], sizes: Mapping[str, Any], functions: Functions, bound: tuple[Any, ...]) -> Side:
+    """The side of inputs, each of the ``vectors`` an array (N, d), or (N, positions.., d).
+
+    Raises KernelError where kernels are no numbers.
+    """
+    vectors = [
+        np.ascontiguousarray(x.reshape(len(x), prod(x.shape[1:-1]), x.shape[-1]) if x.ndim > 2 else x) for x in vectors
+    ]
+    squares = [np.einsum("...j,...j->...", x, x) / max(x.shape[-1], 1) for x in vectors]
     if not all(np.isfinite(square).all() for square in squares):
         raise KernelError("the squares of the inputs are too large for floating-point numbers")
     inverse = [_inverse(np.sqrt(square)) for square in squares]
-    units = [x * (over / np.sqrt(max(x.shape[1], 1)))[:, None] for x, over in zip(vectors, inverse, strict=True)]
-    kept, own = _points(squares, functions, parameters, counts)
-    return Side(tuple(vectors), tuple(units), tuple(inverse), kept, own, np.sqrt(own), sizes, (parameters, counts))
+    units = [x * (over / np.sqrt(max(x.shape[-1], 1)))[..., None] for x, over in zip(vectors, inverse, strict=True)]
+    kept, own = _points([square.T for square in squares], functions, bound)
+    return Side(tuple(vectors), tuple(units), tuple(inverse), kept, own, np.sqrt(own), sizes, bound)
 
 
-def unit_side(functions: Functions, parameters: Any, counts: Any) -> Side:
+def unit_side(functions: Functions, bound: tuple[Any, ...]) -> Side:
     """A side of one input of norm one, without its vector."""
-    kept, own = _points([np.ones(1)], functions, parameters, counts)
-    return Side((), (), (np.ones(1),), kept, own, np.sqrt(own), {}, (parameters, counts))
+    kept, own = _points([np.ones(1)], functions, bound)
+    return Side((), (), (np.ones(1),), kept, own, np.sqrt(own), {}, bound)
 
 
 def _inverse(norm: Array) -> Array:
@@ -91,32 +98,38 @@ def _inverse(norm: Array) -> Array:
         return np.where(norm > 0, 1 / norm, 0.0)
 
 
-def _points(squares: list[Array], functions: Functions, parameters: Any, counts: Any) -> tuple[Any, Array]:
-    rows, own = functions.point(squares, parameters, counts)
-    if any(np.isnan(each).any() for each in own):
+def _points(squares: list[Array], functions: Functions, bound: tuple[Any, ...]) -> tuple[Any, Array]:
+    parameters, counts, _, tables = bound
+    rows, own = functions.point(squares, parameters, counts, tables)
+    kept = tuple(_stacked(part, squares[0].shape) for part in rows)
+    if any(np.isnan(each).any() for each in (*own, *(part[0] for part in kept))):
         raise KernelError(
             "a zero input meets an activation that jumps at 0, where the formulas have no limit; use evaluate(), "
             "or set sigma_b"
         )
-    count = len(squares[0])
-    return tuple(_stacked(part, count) for part in rows), _filled(own, count)
+    return kept, _filled(own, squares[0].shape)
 
 
-def _stacked(part: Any, count: int) -> tuple[Array, ...]:
+def _stacked(part: Any, shape: tuple[int, ...]) -> tuple[Array, ...]:
     """What ``point`` kept as arrays: numbers and series, of a loop with an axis for its rounds."""
     if isinstance(part, tuple):
         rows, series = part
-        return (_filled(rows, count), *series)
-    rounds = [_stacked(each, count) for each in part]
-    out = [np.stack([each[0] for each in rounds])] if rounds else [np.zeros((0, 0, count))]
+        return (_filled(rows, shape), *series)
+    rounds = [_stacked(each, shape) for each in part]
+    out = [np.stack([each[0] for each in rounds])] if rounds else [np.zeros((0, 0, *shape))]
     for arrays in zip(*(each[1:] for each in rounds), strict=True):
         terms = max(map(len, arrays))
         out.append(np.stack([np.pad(x, ((0, terms - len(x)), (0, 0))) for x in arrays]))
     return tuple(out)
 
 
-def _filled(rows: Sequence[Any], count: int) -> Array:
-    return np.stack([np.broadcast_to(each, (count,)) for each in rows]) if rows else np.zeros((0, count))
+def _filled(rows: Sequence[Any], shape: tuple[int, ...]) -> Array:
+    """Numbers of inputs one below the other, all with as many positions as those with the most."""
+    most = max((np.shape(each)[:-1] for each in rows), default=shape[:-1]) if len(shape) > 1 else ()
+    out = np.zeros((len(rows), *most, shape[-1]))
+    for row, each in zip(out, rows, strict=True):
+        row[tuple(map(slice, np.shape(each)[:-1]))] = each
+    return out
 
 
 # --- blocks ----------------------------------------------------------------------------------------------------
@@ -129,12 +142,12 @@ def panels(rows: int, columns: int, symmetric: bool) -> Iterator[Block]:
         yield i, k, 0, k if symmetric else columns
 
 
-def blocks(panel: Block, symmetric: bool) -> Iterator[Block]:
+def blocks(panel: Block, symmetric: bool, rows: int = ROWS, columns: int = COLUMNS) -> Iterator[Block]:
     """Blocks that cover a panel; of a symmetric matrix those that reach the diagonal or what is left of it."""
-    for i in range(panel[0], panel[1], ROWS):
-        k = min(i + ROWS, panel[1])
-        for j in range(0, k if symmetric else panel[3], COLUMNS):
-            yield i, k, j, min(j + COLUMNS, k if symmetric else panel[3])
+    for i in range(panel[0], panel[1], rows):
+        k = min(i + rows, panel[1])
+        for j in range(0, k if symmetric else panel[3], columns):
+            yield i, k, j, min(j + columns, k if symmetric else panel[3])
 
 
 def products(rows: Side, columns: Side) -> list[Array]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 from operator import add, mul
 from typing import Any
 
@@ -243,7 +244,8 @@ def _merge(step: Step) -> Array:
     (x,) = step.arrays
     order = [step.axis(axis.name) for axis in step.positions] + [step.axis(name) for name in step.node.attr("axes")]
     moved = x.transpose(0, *order, x.ndim - 1)
-    return moved.reshape(*moved.shape[: 1 + len(step.positions)], -1)
+    kept = 1 + len(step.positions)
+    return moved.reshape(*moved.shape[:kept], prod(moved.shape[kept:]))
 
 
 @rule("as_axis")
@@ -301,4 +303,4 @@ def _patches(step: Step) -> Array:
             index %= x.shape[axis]
         # the offsets come right behind their position; they wait before the coordinates for those to come
         x = np.moveaxis(_gathered(x, axis, index), axis + 1, -2)
-    return x.reshape(*x.shape[: 1 + len(step.types[0].positions)], -1, x.shape[-1])
+    return x.reshape(*x.shape[: 1 + len(step.types[0].positions)], prod(attr("kernel")), x.shape[-1])

@@ -130,8 +130,6 @@ def test_wrong_options_are_said() -> None:
         compiled_kernel(zoo.load("resnet")())(np.eye(2))
     with pytest.raises(KernelError, match="its function has a corner or a jump"):
         compiled_kernel(mlp(phi=ns.activation("Abs(tanh(z))")))(np.eye(2))
-    with pytest.raises(KernelError, match="a line with positions cannot be compiled yet"):
-        kernel_recursion(zoo.load("cnn")()).compile()
     with pytest.raises(KernelError, match="a derivative by sigma_w cannot be compiled yet"):
         kernel_recursion(mlp()).derivative("sigma_w").compile()
 

@@ -1,0 +1,157 @@
+"""Compiled kernels of programs with positions: against mpmath at the same inputs, on every backend, block by block."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ntksym as ns
+from ntksym import zoo
+from ntksym.codegen.backends import backends
+from ntksym.errors import KernelError
+from ntksym.kernels import Compiled, compiled_kernel, kernel_recursion
+from ntksym.kernels.entries import positions_of
+
+n = ns.dim("n")
+
+
+def network(kind: str, phi: str = "relu") -> ns.Program:
+    """Small convolutional networks: layers by name, then a readout from all positions or from their mean."""
+    first, *rest = kind.split()
+
+    @ns.program
+    def net(x: ns.Image(2, 3, 2)) -> ns.Value:
+        h = ns.map(phi, ns.conv(x, n, 3, name="input"))
+        for k, layer in enumerate(rest):
+            if layer == "conv":
+                h = ns.map(phi, ns.conv(h, n, 3, name=f"conv{k}"))
+            elif layer == "even":
+                h = ns.map(phi, ns.conv(h, n, 2, name=f"conv{k}"))
+            elif layer == "circular":
+                h = ns.map(phi, ns.conv(h, n, 3, padding="circular", name=f"conv{k}"))
+            elif layer == "strided":
+                h = ns.map(phi, ns.conv(h, n, 2, stride=2, padding="valid", name=f"conv{k}"))
+            elif layer == "residual":
+                h = ns.conv(h, n, 1, name=f"one{k}")
+                h = ns.map(phi, h + ns.conv(ns.map(phi, h), n, 3, name=f"conv{k}"))
+            elif layer == "repeated":
+                h = ns.repeat(2, lambda h: ns.map(phi, ns.conv(h, n, 3, name="conv")), h)
+            elif layer == "normed":
+                h = ns.map(phi, ns.layernorm(ns.conv(h, n, 3, name=f"conv{k}")))
+            elif layer == "small":
+                h = ns.avg_pool(h, 2)
+            elif layer == "dense":
+                h = ns.map(phi, ns.dense(ns.flatten(h), n, name="dense"))
+        return ns.readout(h if "dense" in rest else ns.flatten(h) if first == "flatten" else ns.global_avg_pool(h))
+
+    return net()
+
+
+CASES: dict[str, tuple[ns.Program, dict[str, float]]] = {
+    "flatten": (network("flatten conv"), {"sigma_b": 0.3}),
+    "flatten, no bias": (network("flatten conv"), {"sigma_w": 1.4, "sigma_b": 0.0}),
+    "flatten, then dense": (network("flatten conv dense"), {"sigma_b": 0.3}),
+    "flatten, small": (network("flatten small"), {"sigma_b": 0.3}),
+    "pool": (network("pool conv"), {"sigma_b": 0.3}),
+    "pool, no bias": (network("pool conv"), {"sigma_w": 1.4, "sigma_b": 0.0}),
+    "even and strided": (network("pool even strided"), {"sigma_b": 0.2}),
+    "circular": (network("pool circular"), {"sigma_b": 0.2}),
+    "repeated": (network("flatten repeated"), {"sigma_b": 0.2}),
+    "residual": (network("pool residual"), {"sigma_b": 0.2}),
+    "normed": (network("flatten normed"), {"sigma_b": 0.0}),
+    "erf": (network("flatten conv", "erf"), {"sigma_b": 0.2}),
+    "leaky": (network("pool conv", "leaky_relu"), {"sigma_b": 0.2}),
+}
+
+
+def images(size: tuple[int, ...] = (2, 3, 2)) -> np.ndarray:
+    """Apart, nearly parallel, antiparallel, of another norm, dark in part, and zero."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, *size))
+    dark = x[:1].copy()
+    dark[:, :1] = 0
+    return np.concatenate([x, x[:1] + 1e-7 * rng.standard_normal((1, *size)), -2 * x[:1], dark, 0 * dark])
+
+
+X = images()
+
+
+def apart(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference, relative to the geometric mean of the diagonal entries."""
+    size = np.sqrt(np.outer(np.diag(theirs), np.diag(theirs)))
+    return float((np.abs(ours - theirs) / size).max())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_all_digits_are_there(name: str) -> None:
+    program, values = CASES[name]
+    some = X if values["sigma_b"] else X[:-1]
+    expected = kernel_recursion(program).evaluate(some, digits=20, **values)
+    found = compiled_kernel(program, backend="numpy", **values)(some)
+    for ours, theirs in zip(found, (expected.nngp, expected.ntk), strict=True):
+        assert apart(ours, theirs.astype(float)) < 1e-12
+        assert (ours == ours.T).all()
+
+
+@pytest.mark.parametrize("backend", list(backends))
+@pytest.mark.parametrize("name", ["flatten, then dense", "pool", "repeated"])
+def test_backends_agree(name: str, backend: str) -> None:
+    if backend == "jax":
+        pytest.importorskip("jax", reason='needs the extra "networks"')
+    program, values = CASES[name]
+    expected = compiled_kernel(program, backend="numpy", **values)(X, X[:3])
+    found = compiled_kernel(program, backend=backend, **values)(X, X[:3])
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13)
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Compiled:
+    return compiled_kernel(zoo.load("cnn")(depth=2), sigma_b=0.3)
+
+
+def test_blocks_and_threads_do_not_show(kernel: Compiled) -> None:
+    """Sizes of blocks: several of them, and parts of one; one input with itself; both halves."""
+    many = np.random.default_rng(1).standard_normal((11, 8, 8, 3))
+    whole = kernel(many)
+    np.testing.assert_array_equal(replace(kernel, threads=1)(many).ntk, whole.ntk)
+    np.testing.assert_allclose(kernel(many, many[:3], get="ntk"), whole.ntk[:, :3], rtol=1e-13)
+    np.testing.assert_allclose(kernel.diagonal(many).nngp, np.diag(whole.nngp), rtol=1e-14)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(kernel))(many).ntk, whole.ntk)
+    assert kernel(many[:0], many, get="ntk").shape == (0, 11)
+    assert not kernel.plan.one_number
+    assert kernel.stable
+
+
+def test_single_precision(kernel: Compiled) -> None:
+    many = np.random.default_rng(1).standard_normal((4, 8, 8, 3))
+    single = replace(kernel, precision="float32")(many.astype(np.float32), get="ntk")
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, kernel(many, get="ntk"), rtol=1e-5)
+
+
+def test_flattening_needs_diagonal_entries_alone(kernel: Compiled) -> None:
+    flat = compiled_kernel(zoo.load("cnn")(pool=False, depth=2))
+    for own, count in ((kernel, 64 * 64), (flat, 64)):
+        entries, _ = positions_of(own.module, ((8, 8),))
+        assert max(len(each.left) for each in entries) == count
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (network("pool small conv"), "a nonlinear function of a mean over positions cannot be compiled yet"),
+        (network("pool conv", "tanh"), "a dual without a closed form cannot be compiled at positions yet"),
+        (zoo.load("gcn")(), "cannot be compiled yet; use evaluate"),
+        (zoo.load("transformer")(), "cannot be compiled yet; use evaluate"),
+    ],
+)
+def test_what_cannot_be_compiled_is_said(program: ns.Program, message: str) -> None:
+    with pytest.raises(KernelError, match=message):
+        kernel_recursion(program).compile()
+
+
+def test_images_of_another_size_are_refused(kernel: Compiled) -> None:
+    with pytest.raises(KernelError, match="has 7 entries where 8 are expected"):
+        kernel(np.zeros((2, 7, 8, 3)))
