@@ -104,4 +104,4 @@ Memory = Annotated[
 Widths = Annotated[
     str | None, _option("--widths", "64,128,256", "The widths that networks are drawn at; 64..256 for all doublings.")
 ]
-Plot = Annotated[str | None, _option("--plot", "FILE", "Draw a figure, too: into FILE.png, .svg or .pdf.")]
+Plot = Annotated[str | None, _option("--plot", "FILE", "Draw a figure, too: into FILE.png, .svg, .pdf or .html.")]

@@ -9,12 +9,16 @@ import typer
 from ntksym._lazy import lazy
 from ntksym.cli.inputs import program_and_numbers
 from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, SigmaB, SigmaW
-from ntksym.cli.output import Answer, answer, format_of
+from ntksym.cli.output import Answer, answer, format_of, write_whole
 from ntksym.errors import NtksymError
+from ntksym.reporting.figures import image, image_format
 
+np = lazy("numpy")
 phases = lazy("ntksym.phases")  # brings SymPy along, which other commands do not need
 
 MOST_DIGITS = 1000
+POINTS, LEAST = 200, {"sigma_w": 4.0, "sigma_b": 2.0}
+"""Of a diagram: how many points in each direction, and how far it reaches at least."""
 
 
 def phase_command(
@@ -33,18 +37,38 @@ def phase_command(
             min=1, max=MOST_DIGITS, metavar="N", show_default=False, help="Digits of the numbers, not double precision."
         ),
     ] = None,
+    diagram: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="Draw the phases over all weights, too: into FILE.png, .svg, .pdf or .html.",
+        ),
+    ] = None,
     format: Format = None,
     output: Output = None,
 ) -> Answer:
     """Say whether a repeated block orders its inputs or is chaotic; --phi alone is a perceptron with that function."""
-    shown = format_of(format, output)
+    shown, drawn = format_of(format, output), None if diagram is None else image_format(diagram)
     if edge and sigma_w is not None:
         raise NtksymError("--edge finds sigma_w; leave --sigma-w out")
     source, values = _source(arch, assignments or [], phi, depth)
     given = {"sigma_w": sigma_w, "sigma_b": sigma_b}
     values.update({name: text for name, text in given.items() if text is not None})
     record = (phases.edge_of_chaos if edge else phases.phase_report)(source, digits=digits, **values)
+    if diagram is not None and drawn is not None:
+        write_whole(diagram, image(phases.phase_diagram(source, **{**values, **_grid(record)}), drawn))
     return answer(shown, output, record.to_table(), record.to_json, text=record.to_text())
+
+
+def _grid(record: Any) -> dict[str, Any]:
+    """The weights of a diagram, up to twice those that the record is of."""
+    if isinstance(record, phases.EdgeOfChaos):
+        at = {"sigma_b": record.sigma_b, "sigma_w": record.point.sigma_w if record.point else 0}
+    else:
+        at = dict(record.values)
+    w, b = (max(least, 2 * float(at.get(name, 0))) for name, least in LEAST.items())
+    return {"sigma_w": np.linspace(w / POINTS, w, POINTS), "sigma_b": np.linspace(0, b, POINTS)}
 
 
 def _source(arch: str | None, assignments: list[str], phi: str | None, depth: str | None) -> tuple[Any, dict[str, Any]]:

@@ -109,10 +109,13 @@ class _Table:
         arguments = [x for system in self.systems for d in system.definitions for _, x in d.arguments]
         if {s.name for x in arguments for s in x.free_symbols} & {WEIGHT, BIAS}:
             raise PhaseError(f"{block.title}: a diagram is made of blocks with one layer of weights")
-        self.x = np.log(np.geomspace(*LENGTHS, _FINE))
+        x = np.log(np.geomspace(*LENGTHS, _FINE))
         numbers = {s: np.asarray(float(x)) for s, x in block.numbers.items()}
-        known = answers(self.systems, {**numbers, self.maps.q: np.exp(self.x)})
-        self.splines = {s: interpolate.CubicSpline(self.x, y) for s, y in known.items()}
+        known = answers(self.systems, {**numbers, self.maps.q: np.exp(x)})
+        # far out the derivatives of sigmoids overflow: the table ends there
+        finite = np.isfinite([*known.values()]).all(axis=0)
+        self.x = x[finite]
+        self.splines = {s: interpolate.CubicSpline(self.x, y[finite]) for s, y in known.items()}
 
     def limit(self, system: System, given: Mapping[Any, Any], q: Any) -> Any:
         """A system at a length for each of the weights, infinity included."""

@@ -71,8 +71,38 @@ def test_a_depth_is_a_number_of_copies_and_an_architecture_is_asked_for_it(run: 
 
 
 @pytest.mark.parametrize(
+    ("name", "start"), [("d.png", b"\x89PNG"), ("d.svg", b"<?xml"), ("d.html", b"<!DOCTYPE html>")]
+)
+def test_a_diagram_is_drawn_beside_the_answer(run: Run, tmp_path: Path, name: str, start: bytes) -> None:
+    file = tmp_path / name
+    code, out, err = run("phase", "--phi", "erf", "--sigma-b", "0.1", "--edge", "--diagram", str(file))
+    assert (code, err) == (0, "")
+    assert out.startswith("erf: sigma_w = ")
+    assert file.read_bytes().startswith(start)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_diagram_reaches_beyond_the_weights(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "d.svg"
+    code, _, _ = run("phase", "--phi", "erf", "--sigma-w", "11", "--sigma-b", "6", "--diagram", str(file))
+    assert code == 0
+    drawn = file.read_text(encoding="utf-8")
+    assert "<!-- 20.0 -->" in drawn
+    assert "<!-- 12 -->" in drawn
+
+
+def test_nothing_is_drawn_where_there_is_no_answer(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "d.png"
+    refused(run("phase", "resnet", "--diagram", str(file)))
+    refused(run("phase", "mlp", "--diagram", str(tmp_path / "d.gif")))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("words", "what"),
     [
+        (("--phi", "tanh", "--diagram", "d.gif"), "does not end in .png, .svg, .pdf, .html"),
+        (("--phi", "tanh", "--sigma-w", "0.5", "--diagram", "no/folder/d.png"), "cannot write no/folder/d.png"),
         (("--edge",), "name an architecture, as for ntksym kernel, or an activation: --phi tanh"),
         (("--phi", "tanh", "--edge", "--sigma-w", "1"), "--edge finds sigma_w; leave --sigma-w out"),
         (("--phi", "tanh", "--sigma-b", "-1"), "sigma_b = '-1' is not a number that is zero or greater"),

@@ -45,3 +45,11 @@ def test_forty_thousand_points_of_tanh_are_quick() -> None:
 def test_axes_are_checked() -> None:
     with pytest.raises(PhaseError, match="arrays of numbers, positive and not negative"):
         ns.phase_diagram("tanh", sigma_w=[-1.0, 1.0])
+
+
+def test_derivatives_that_overflow_far_out_end_the_table() -> None:
+    edge = ns.edge_of_chaos("sigmoid", sigma_b=2).point
+    assert edge is not None
+    found = ns.phase_diagram("sigmoid", sigma_w=[edge.sigma_w], sigma_b=[2.0])
+    assert found.chi_1[0, 0] == pytest.approx(1, abs=1e-7)
+    assert found.q_star[0, 0] == pytest.approx(edge.q_star, rel=1e-7)

@@ -90,6 +90,9 @@ def test_they_are_files_without_colours(name: str, request: pytest.FixtureReques
     record = request.getfixturevalue(name)
     assert image(record, "png").startswith(b"\x89PNG")
     assert b"<svg" in image(record, "svg")
+    page = image(record, "html").decode()
+    assert page.startswith("<!DOCTYPE html>")
+    assert (page.count("<svg"), page.count("<?xml"), page.count("<title>erf")) == (1, 0, 1)
     for axes in figure(record).axes:
         for line in axes.lines:
             assert len(set(to_rgb(line.get_color()))) == 1

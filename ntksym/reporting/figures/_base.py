@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from ntksym.errors import NtksymError
 
 matplotlib = lazy("matplotlib")
 
-FORMATS = ("png", "svg", "pdf")
+FORMATS = ("png", "svg", "pdf", "html")
 # no date, and names of parts that do not change: the same record gives the same file
 _METADATA: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+_STYLE = "svg { width: 100%; height: auto; }"
 
 
 @singledispatch
@@ -25,7 +28,7 @@ def figure(record: object) -> Any:
 
 
 def image_format(path: str) -> str:
-    """What the name of a file ends in; raises NtksymError unless it is png, svg or pdf."""
+    """What the name of a file ends in; raises NtksymError unless it is one of FORMATS."""
     suffix = Path(path).suffix.lower().removeprefix(".")
     if suffix not in FORMATS:
         raise NtksymError(f"{path!r} does not end in .{', .'.join(FORMATS)}; a figure is written in one of these")
@@ -33,8 +36,19 @@ def image_format(path: str) -> str:
 
 
 def image(record: object, form: str) -> bytes:
-    """The figure of a record as the contents of a file of this form."""
+    """The figure of a record as the contents of a file of this form; html is a page with the svg inside."""
+    return _page(figure(record)) if form == "html" else _saved(figure(record), form)
+
+
+def _saved(made: Any, form: str) -> bytes:
     out = BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "ntksym"}):
-        figure(record).savefig(out, format=form, dpi=150, metadata=_METADATA[form])
+        made.savefig(out, format=form, dpi=150, metadata=_METADATA[form])
     return out.getvalue()
+
+
+def _page(made: Any) -> bytes:
+    svg = _saved(made, "svg").decode()
+    head = f'<meta charset="utf-8">\n<title>{escape(made.get_suptitle() or "ntksym")}</title>\n<style>{_STYLE}</style>'
+    body = svg[svg.index("<svg") :]
+    return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}</body>\n</html>\n'.encode()
