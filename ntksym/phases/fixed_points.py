@@ -17,9 +17,9 @@ from ntksym.phases.systems import System, floats, precise
 
 mpmath = lazy("mpmath")
 
-LENGTHS = (1e-6, 1e5)
+LENGTHS = (1e-6, 1e4)
 """Between which lengths fixed points are searched for; zero and infinity are limits, looked at on their own."""
-_GRID = 240
+_GRID = 180
 # a slope this near to one says nothing about stability: the map is looked at on both sides
 _MARGINAL = 1e-9
 # how far from a marginal point: its second order then stands out of rounding

@@ -8,7 +8,7 @@ from ntksym._lazy import lazy
 from ntksym.errors import PhaseError
 from ntksym.phases.blocks import BIAS, WEIGHT, block_of
 from ntksym.phases.correlations import correlation_points
-from ntksym.phases.fixed_points import approached, fixed_points
+from ntksym.phases.fixed_points import LENGTHS, approached, fixed_points
 from ntksym.phases.numbers import decimal
 from ntksym.phases.record import PhaseReport
 from ntksym.phases.systems import evidence_of
@@ -45,7 +45,8 @@ def phase_report(
     points = fixed_points(maps, numbers, digits)
     at = approached(maps, numbers, points, found.start)
     if at is None:
-        raise PhaseError(f"{found.title}: no length is kept between 1e-6 and 1e5, nor 0 or infinity")
+        low, high = LENGTHS
+        raise PhaseError(f"{found.title}: no length is kept between {low:g} and {high:g}, nor 0 or infinity")
     correlations = correlation_points(maps, numbers, at.q, digits)
     named = tuple((s.name, decimal(x, digits)) for s, x in found.given)
     known = evidence_of(maps.q_map, maps.chi_1)

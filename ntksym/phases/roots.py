@@ -13,9 +13,9 @@ from ntksym.errors import PhaseError
 
 mpmath = lazy("mpmath")
 
-# into how many parts a bracket is divided at once, how often (for a root at zero), and how narrow it shall be
+# into how many parts a bracket is divided at once, how often at most (for a root at zero), and how narrow it shall be
 _PARTS, _DIVISIONS = 64, 9
-_FLOAT_WIDTH = 3e-14
+_NARROW = 1e-6
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,21 @@ def brackets(x: Any, f: Any) -> list[tuple[float, float]]:
 
 
 def float_root(f: Callable[[Any], Any], low: float, high: float) -> Root:
-    """The root of a function of arrays, in double precision; the bracket is divided until rounding stops it."""
+    """The root of a function of arrays, in double precision: the bracket is divided, and then the chord taken twice."""
     for _ in range(_DIVISIONS):
         x = np.linspace(low, high, _PARTS + 1)
         found = brackets(x, f(x))
         if not found:
             return Root((low + high) / 2, low, high)
         low, high = found[0]
-        if high - low <= _FLOAT_WIDTH * max(abs(low), abs(high)):
+        if high - low <= _NARROW * max(abs(low), abs(high)):
             break
     at_low, at_high = map(float, f(np.array([low, high])))
-    value = low if at_low == at_high else low - at_low * (high - low) / (at_high - at_low)
-    return Root(value, low, high)
+    if at_low == at_high:
+        return Root(low, low, high)
+    slope = (at_high - at_low) / (high - low)
+    value = low - at_low / slope
+    return Root(float(np.clip(value - float(f(np.array([value]))[0]) / slope, low, high)), low, high)
 
 
 def precise_root(f: Callable[[Any, int], Any], guess: float, digits: int) -> Root:
