@@ -75,6 +75,12 @@ def test_a_cobweb_shows_maps_stairs_and_what_is_kept(web: Any) -> None:
     assert ((np.diff(stairs, axis=0) == 0).any(axis=1)).all()  # each step is level or upright
 
 
+def test_a_cobweb_where_no_length_is_kept_has_room_for_both_maps() -> None:
+    made = figure(ns.cobweb("relu", sigma_w=2, sigma_b=0.2))
+    made.canvas.draw()
+    assert all(axes.get_position().width > 0.3 for axes in made.axes)
+
+
 def test_a_profile_shows_theory_and_networks(profile: Any) -> None:
     correlations, lengths = figure(profile).axes
     assert not correlations.containers

@@ -43,7 +43,8 @@ def _web(axes: Any, x: Any, after: Any, orbits: tuple[Any, ...], kept: list[floa
     for orbit, (style, shade) in zip(orbits, STAIRS, strict=True):
         stairs = np.repeat(orbit, 2)
         axes.plot(stairs[:-1], stairs[1:], color=shade, linestyle=style, linewidth=0.9, label=f"from {orbit[0]:.2g}")
-    axes.plot(kept, kept, "o", color="black", markerfacecolor="white", markersize=7, label="kept", clip_on=False)
+    if kept:
+        axes.plot(kept, kept, "o", color="black", markerfacecolor="white", markersize=7, label="kept", clip_on=False)
 
 
 def _number(value: Any) -> str:
