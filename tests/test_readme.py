@@ -56,7 +56,7 @@ def renewed(readme: str, folder: Path) -> str:
     return CONSOLE.sub(lambda found: executed(found["block"], folder), readme)
 
 
-COMMANDS = ("coordcheck", "drift", "gram", "kernel", "validate")
+COMMANDS = ("coordcheck", "drift", "gram", "kernel", "phase", "validate")
 """Commands beside ``scaling``."""
 
 
@@ -67,7 +67,7 @@ def readme() -> str:
 
 def test_it_shows_files_and_commands(readme: str) -> None:
     assert [file["name"] for file in FILE.finditer(readme)] == ["my_net.py", "recipe.toml"]
-    assert len(CONSOLE.findall(readme)) == 6
+    assert len(CONSOLE.findall(readme)) == 8
 
 
 def test_its_commands_write_what_it_shows(readme: str, tmp_path: Path) -> None:
