@@ -5,6 +5,7 @@ from functools import cache, partial
 import numpy as np
 import sympy
 
+import ntksym as ns
 from ntksym.records.derivation import Claim, Derivation, Step, agreeing, identical
 
 z = sympy.Symbol("z", real=True)
@@ -70,7 +71,10 @@ def iterated(name: str) -> tuple[float, float]:
 
 def check_comparison(claim: Claim) -> str:
     ends = {name: iterated(name.rpartition(" ")[2]) for name in claim}
-    return f"{LAYERS} layers, {agreeing(claim, {n: (x, 4 * abs(x - half)) for n, (x, half) in ends.items()})}"
+    evidence = agreeing(claim, {name: (x, 4 * abs(x - half)) for name, (x, half) in ends.items()})
+    laws = {name: ns.universality_class(name.rpartition(" ")[2]).length for name in claim}
+    derived = agreeing(claim, {name: (float(law.constant), 1e-10) for name, law in laws.items()})
+    return f"{LAYERS} layers, {evidence}; ntksym's laws, {derived}"
 
 
 # --- the steps --------------------------------------------------------------------------------------------------
@@ -120,7 +124,7 @@ DERIVATION = Derivation(
         ),
         Step(
             "witnesses",
-            r"The map of lengths, its means taken by quadrature, iterated from $K = 1$.",
+            r"The map of lengths, its means taken by quadrature, iterated from $K = 1$; and what ntksym finds.",
             "",
             "comparison",
             partial(check_comparison, claim=TANH),
