@@ -26,14 +26,18 @@ def near_zero(system: System, q: Any, values: Mapping[Any, Any], digits: int) ->
         for d in system.definitions:
             assert d.answer is not None
             known[d.symbol] = evaluate(d.answer, {name: number(x, known) for name, x in d.arguments}, digits).value
-        value = number(system.output, known)
-        return value if abs(value) < mpmath.mpf(10) ** digits else mpmath.sign(value) * mpmath.inf
+        return _or_infinite(number(system.output, known), digits)
 
 
 def far_out(system: System, q: Any, values: Mapping[Any, Any], digits: int) -> Any:
     """The limit of a system as the length q grows without bound."""
     with mpmath.workdps(digits + GUARD):
-        return number(system.output, far_answers(system, q, values, digits))
+        return _or_infinite(number(system.output, far_answers(system, q, values, digits)), digits)
+
+
+def _or_infinite(value: Any, digits: int) -> Any:
+    """A limit: what is huge at a length that stands for 0 or infinity has none."""
+    return value if abs(value) < mpmath.mpf(10) ** digits else mpmath.sign(value) * mpmath.inf
 
 
 def far_answers(system: System, q: Any, values: Mapping[Any, Any], digits: int, length: Any = None) -> dict[Any, Any]:

@@ -136,3 +136,14 @@ def test_what_is_missing_is_named() -> None:
         ns.phase_report("tanh", sigma_x=1)
     with pytest.raises(PhaseError, match="mlp repeats no block 'x'; it repeats: layer"):
         ns.phase_report("tanh", block="x")
+
+
+def test_a_square_has_three_lengths() -> None:
+    """3/4 q^2 + 1/100 = q has two roots, and beyond the larger one lengths explode, faster than by any factor."""
+    report = ns.phase_report("square", sigma_w=0.5, sigma_b=0.1)
+    small, large, infinite = report.fixed_points
+    assert (small.stability, large.stability, infinite.stability) == ("stable", "unstable", "stable")
+    roots = sorted(np.roots([0.75, -1, 0.01]))
+    assert (small.q, large.q) == pytest.approx(roots, rel=1e-12)
+    assert report.at == small
+    assert (infinite.chi_1, infinite.chi_parallel) == (np.inf, np.inf)
