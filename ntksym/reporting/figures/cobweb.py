@@ -42,7 +42,7 @@ def _web(axes: Any, x: Any, after: Any, orbits: tuple[Any, ...], kept: list[floa
     axes.plot(x, x, color="0.6", linewidth=1, linestyle=":", label="nothing changes")
     for orbit, (style, shade) in zip(orbits, STAIRS, strict=True):
         stairs = np.repeat(orbit, 2)
-        axes.plot(stairs[:-1], stairs[1:], color=shade, linestyle=style, linewidth=0.9, label=f"from {orbit[0]:.2g}")
+        axes.plot(stairs[:-1], stairs[1:], color=shade, linestyle=style, linewidth=0.9, label=f"from {orbit[0]:.3g}")
     if kept:
         axes.plot(kept, kept, "o", color="black", markerfacecolor="white", markersize=7, label="kept", clip_on=False)
 
