@@ -83,7 +83,12 @@ def apart(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float((np.abs(ours - theirs) / size).max())
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("flatten, no bias", "flatten, then dense", "pool", "even and strided", "leaky")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in CASES]
+)
 def test_all_digits_are_there(name: str) -> None:
     program, values = CASES[name]
     some = X if values["sigma_b"] else X[:-1]
@@ -95,7 +100,7 @@ def test_all_digits_are_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("backend", list(backends))
-@pytest.mark.parametrize("name", ["flatten, then dense", "pool", "repeated"])
+@pytest.mark.parametrize("name", ["flatten, then dense", "repeated", pytest.param("pool", marks=[pytest.mark.long])])
 def test_backends_agree(name: str, backend: str) -> None:
     if backend == "jax":
         pytest.importorskip("jax", reason='needs the extra "networks"')
