@@ -14,9 +14,6 @@ from ntksym.codegen.arrays import coefficients_of, given, parameters_of, stages
 from ntksym.codegen.statements import LEFT, RIGHT, Routine, Series, following, names_read
 from ntksym.codegen.text import CUT, indented, lines_of, polynomial_function
 
-COLUMNS = 256
-"""The most columns that a block may have."""
-
 
 def loop_module(routine: Routine) -> str:
     """Source for numba: ``pairs`` and the ready-made functions are compiled when they are first called."""
@@ -61,7 +58,9 @@ def loop_function(routine: Routine) -> list[str]:
     arguments += ["parameters", "counts", *(f"out_{name}" for name in routine.outputs)]
     out = [f"def pairs({', '.join(arguments)}):"]
     out += indented([f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))], 1)
-    out += indented([f"rows, columns = in_{start[0]}.shape", f"work = np.empty(({len(rows) or 1}, {COLUMNS}))"], 1)
+    out += indented(
+        [f"rows, columns = in_{start[0]}.shape", f"work = np.empty(({len(rows) or 1}, {scalars.COLUMNS}))"], 1
+    )
     out.append(f"{CUT}for i in range(rows):")
     loops = 0
     if start_rows := [name for name in start if name in rows]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from ntksym.codegen.arrays import given, parameters_of, stages
 from ntksym.codegen.entries import Table
-from ntksym.codegen.loops import COLUMNS, crossing, module_around, read_by
+from ntksym.codegen.loops import crossing, module_around, read_by
+from ntksym.codegen.scalars import COLUMNS
 from ntksym.codegen.statements import LEFT, RIGHT, Gap, Linear, Routine, Statement, following
 from ntksym.codegen.text import CUT, indented, lines_of
 

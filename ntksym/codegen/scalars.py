@@ -17,6 +17,8 @@ CLOSE = 5e-4
 """Below this 1 - |c| the products of inputs have lost digits that matter."""
 EDGE = 16
 """Edge of the squares in which a block is transposed."""
+COLUMNS = 256
+"""The most columns that a block may have."""
 DEGREE = 9
 """Of the polynomials of a table."""
 ROUNDING = 38 / 4
@@ -195,7 +197,7 @@ def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array, re
     """
     pieces = table.shape[1] // 2
     scale = pieces / math.sqrt(2.0)
-    row, place = np.empty(256, np.int64), np.empty(256)
+    row, place = np.empty(COLUMNS, np.int64), np.empty(COLUMNS)
     for i in range(c.shape[0]):
         for j in range(c.shape[1]):
             w = math.sqrt(2 * g[i, j]) * scale
@@ -235,6 +237,6 @@ FUNCTIONS = (less, positive, inverse, angle, asin, acos, cosine, sign, NormalCDF
 """What statements call; arrays know the same."""
 BLOCKS = (angles, entry_angles, gaps, interpolated, placed, mirrored)
 """Functions of blocks that every module has."""
-CONSTANTS = ("HALF_PI", "EIGHTH", "CLOSE", "EDGE", "DEGREE", "ROUNDING")
+CONSTANTS = ("HALF_PI", "EIGHTH", "CLOSE", "EDGE", "COLUMNS", "DEGREE", "ROUNDING")
 FREEDOM = {"contract", "nsz"}
 """What LLVM may do with floating-point numbers: fuse products and sums, nothing that changes orders or limits."""

@@ -16,13 +16,13 @@ import numpy as np
 from ntksym._lazy import lazy
 from ntksym.codegen.backends import Functions, backends
 from ntksym.codegen.generate import module_of
-from ntksym.codegen.scalars import DEGREE
+from ntksym.codegen.scalars import COLUMNS, DEGREE
 from ntksym.codegen.store import Kept
 from ntksym.codegen.tables import POINTS, Table, tabulated
 from ntksym.errors import KernelError
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
 from ntksym.kernels.entries import block_size, given_at, positions_of
-from ntksym.kernels.sides import COLUMNS, ROWS, Block, Side, blocks, panels, products, side_of, unit_side
+from ntksym.kernels.sides import ROWS, Block, Side, blocks, panels, products, side_of, unit_side
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number
 from ntksym.language.program import Program

@@ -24,6 +24,9 @@ Array = Any
 Shape = tuple[int, ...]
 AT_ONCE = 1 << 14
 """As many entries of pairs as a block is to have, which with all that is kept of them fit into the second cache."""
+AT_MOST = 8
+"""Rows and columns of a block at most: every thread is to have some, and what a block of a symmetric matrix holds above
+the diagonal is wasted."""
 Positions = tuple[tuple[Entries, ...], tuple[Table, ...]]
 
 
@@ -125,7 +128,7 @@ def _needed(
 def block_size(entries: tuple[Entries, ...]) -> tuple[int, int]:
     """Rows and columns of a block of pairs."""
     most = max(len(each.left) for each in entries)
-    side = max(isqrt(AT_ONCE // max(most, 1)), 1)
+    side = min(max(isqrt(AT_ONCE // max(most, 1)), 1), AT_MOST)
     return side, side
 
 

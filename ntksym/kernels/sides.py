@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ntksym.codegen.backends import Functions
+from ntksym.codegen.scalars import COLUMNS
 from ntksym.errors import KernelError
 
 Array = Any
 Block = tuple[int, int, int, int]
 """First row, end of rows, first column, end of columns."""
-ROWS, COLUMNS = 128, 256
+ROWS = 128
 """Of a block, which with its results fits into the second cache."""
 PANEL = 4 * ROWS
 """Rows whose inner products are taken at once."""
