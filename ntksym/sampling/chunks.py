@@ -71,7 +71,12 @@ class Measure:
     def chunk(self, size: int, start: Any, stop: Any, *arguments: Any) -> tuple[Array, ...]:
         """The moments of ``size`` networks, a row for each group: network i belongs to group i modulo GROUPS."""
         index = start + jnp.arange(size)
-        parts = jax.vmap(self.one, (0, None, None, None))(index, *arguments)
+
+        def one(index: Any) -> dict[str, Array]:
+            return self.one(index, *arguments)
+
+        # on a CPU one network after the other stays in the caches, and XLA's products of many matrices are slow there
+        parts = jax.lax.map(one, index) if jax.default_backend() == "cpu" else jax.vmap(one)(index)
         groups = min(size, GROUPS)
 
         def grouped(array: Array) -> Array:
@@ -131,23 +136,27 @@ def _likes(structure: Any, kinds: Any, sigmas: tuple[str, ...]) -> tuple[Any, ..
     return jax.random.key(0), inputs, dict.fromkeys(sigmas, 1.0)
 
 
-CACHE = 2**23
-"""Bytes that a chunk works on at once on a CPU: networks that leave its caches take several times as long."""
+ENOUGH = 2**22
+"""Bytes of networks that a call on a CPU draws, if these are more than GROUPS: the call itself then costs little."""
 
 
 def chunk_size(task: Task, samples: int, memory: int, most: int | None) -> int:
-    """How many networks at once: a power of two up to the number of groups, or a multiple of that number."""
-    weights = sum(prod(stored.full_shape) for stored in task.network.parameters.values())
-    length = sum(prod(shape) for _, shape in task.shapes())
-    each = max((4 if task.network.dtype == "float32" else 8) * 4 * weights + 8 * 4 * length, 1)
-    fast = max(CACHE // each, GROUPS) if jax.default_backend() == "cpu" else samples
-    size = rounded(min(samples, max(memory // each, 1), most or fast), samples)
+    """How many networks in one call: a power of two up to the number of groups, or a multiple of that number."""
+    fast = max(ENOUGH // _bytes(task), GROUPS) if jax.default_backend() == "cpu" else samples
+    size = rounded(min(samples, max(memory // _bytes(task), 1), most or fast), samples)
     while size > 1:
         used = _working_memory(compiled(task, size))
         if used <= memory:
             break
         size = rounded(min(size * memory // used, size // 2), samples)
     return size
+
+
+def _bytes(task: Task) -> int:
+    """What one network takes at least: weights and the random words for them, its statistic and the moments."""
+    weights = sum(prod(stored.full_shape) for stored in task.network.parameters.values())
+    length = sum(prod(shape) for _, shape in task.shapes())
+    return max(np.dtype(task.network.dtype).itemsize * 2 * weights + 8 * 4 * length, 1)
 
 
 def rounded(size: int, samples: int) -> int:

@@ -51,7 +51,7 @@ def ensemble(
         sigmas: values of the sigma symbols, as for ``network.init``.
         covariance: accumulate the covariance of all entries of the statistic too.
         memory: bytes that a chunk of networks may use while it is computed.
-        chunk: networks at once, at most; what fits into ``memory`` by default.
+        chunk: networks in one call, at most; by default as many as are fast, and fit into ``memory``.
         checkpoint: a file (.npz) that the state is written to every few seconds, and when the run ends or breaks
             off. If it exists, the run goes on from it, also to a larger number of samples.
         scheduler: None, "dask", the address of a Dask scheduler, or an executor; see ``ntksym.sampling.map_chunks``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -70,15 +71,20 @@ def _gathered(x: Array, axis: int, index: Any) -> Array:
 def _patches(step: Operation) -> Array:
     (x,) = step.arrays
     attr = step.node.attr
-    stride, padding = attr("stride"), attr("padding")
+    stride, padding, extents = attr("stride"), attr("padding"), attr("kernel")
+    axes = [step.axis(name) for name in attr("axes")]
     lengths = dict(zip((a.name for a in step.positions), step.numbers.positions(step.positions), strict=True))
-    where = {name: step.axis(name) for name in attr("axes")}
-    for name, extent in zip(attr("axes"), attr("kernel"), strict=True):
-        axis = where[name]
+    reaches = [(lengths[name] - 1) * stride + 1 for name in attr("axes")]
+    widths = [(0, 0)] * x.ndim
+    for axis, extent, reach in zip(axes, extents, reaches, strict=True):
         before = 0 if padding == "valid" else (extent - 1) // 2
-        index = np.arange(lengths[name])[:, None] * stride - before + np.arange(extent)
-        if padding == "circular":
-            index %= x.shape[axis]
-        # the offsets come right behind their position; they wait before the coordinates for those to come
-        x = jnp.moveaxis(_gathered(x, axis, index), axis + 1, -2)
-    return x.reshape(*x.shape[: 1 + len(step.types[0].positions)], -1, x.shape[-1])
+        widths[axis] = before, max(reach + extent - 1 - before - x.shape[axis], 0)
+    x = jnp.pad(x, widths, mode="wrap" if padding == "circular" else "constant")
+    slices = []
+    for offsets in product(*map(range, extents)):
+        where = [slice(None)] * x.ndim
+        for axis, offset, reach in zip(axes, offsets, reaches, strict=True):
+            where[axis] = slice(offset, offset + reach, stride)
+        slices.append(x[tuple(where)])
+    # the offsets stand right before the coordinates
+    return jnp.stack(slices, axis=-2)
