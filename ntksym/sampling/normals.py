@@ -24,6 +24,7 @@ LARGE = 4096
 """Parameters with fewer entries are drawn together."""
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
+"""The constants of Threefry: how far a word is turned in each round, and what completes the key."""
 
 
 def standard_normals(key: Any, shapes: Mapping[str, tuple[int, ...]], dtype: str) -> dict[str, Array]:

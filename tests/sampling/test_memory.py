@@ -54,7 +54,7 @@ def print_peaks() -> None:
 def test_a_process_stays_under_the_bound() -> None:
     """2048 networks, each measured by 16,384 numbers; compilers and allocators may take the bound once more.
 
-    Under a bound that is large enough for all at once, the same process is seen to take several times as much.
+    Under a bound that is large enough for all at once, the same process is seen to take more than that.
     """
     child = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import print_peaks; print_peaks()"],
@@ -67,4 +67,4 @@ def test_a_process_stays_under_the_bound() -> None:
     assert child.returncode == 0, child.stderr
     start, bounded, free = map(int, child.stdout.split())
     assert bounded - start < 2 * BOUND
-    assert free - start > 4 * BOUND
+    assert free - start > 2 * BOUND
