@@ -24,7 +24,7 @@ def precision(dtype: str) -> Iterator[None]:
     check_dtype(dtype)
     with ExitStack() as stack:
         # accelerators round the factors of a float32 product unless told not to
-        stack.enter_context(jax.default_matmul_precision("highest"))
+        stack.enter_context(jax.default_matmul_precision("float32"))
         if dtype == "float64":
             stack.enter_context(double())
         yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -57,14 +56,10 @@ def _pick(step: Operation) -> Array:
 def _shift(step: Operation) -> Array:
     (x,) = step.arrays
     axis = step.axis(step.node.attr("axis"))
-    return _gathered(x, axis, np.arange(x.shape[axis]) - step.node.attr("by"))
-
-
-def _gathered(x: Array, axis: int, index: Any) -> Array:
-    """x at positions of an axis, zero where there is no such position; the index may have several axes."""
-    inside = (index >= 0) & (index < x.shape[axis])
+    index = np.arange(x.shape[axis]) - step.node.attr("by")
+    inside = (index >= 0) & (index < len(index))
     taken = jnp.take(x, np.where(inside, index, 0), axis=axis)
-    return jnp.where(inside.reshape(*inside.shape, *(1,) * (x.ndim - axis - 1)), taken, 0)
+    return jnp.where(inside.reshape(-1, *(1,) * (x.ndim - axis - 1)), taken, 0)
 
 
 @rule("patches")
