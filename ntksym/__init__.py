@@ -50,10 +50,12 @@ _LATER = {
     "predict_drifts": "ntksym.scaling.drifts",
     "predict_slopes": "ntksym.scaling",
     "scaling_table": "ntksym.scaling",
+    "spectrum": "ntksym.dynamics.spectrum",
     "tangent_kernel": "ntksym.sampling",
     "train": "ntksym.sampling",
     "universality_class": "ntksym.phases",
     "validate": "ntksym.validation",
+    "wide_limit": "ntksym.dynamics.wide_limit",
 }
 """Public names of the analyses, loaded when first used."""
 

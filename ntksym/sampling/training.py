@@ -120,9 +120,7 @@ def _training(
         stored = network.parameters[name]
         matrix = isinstance(stored.node.type, MatrixType)
         transforms[name] = transformation(optimizer, rate, len(stored.full_shape) if matrix else 1)
-    measure = losses.get(loss) if isinstance(loss, str) else loss
-    if measure is None:
-        raise SamplingError(f"loss={loss!r} is not known; write one of: {', '.join(losses)}, or give a function")
+    measure = loss_named(loss)
 
     def run(weights: Weights, batches: Any, probe: Any, lr_scale: Any, key: Any) -> tuple[Any, ...]:
         fixed = {name: array for name, array in weights.items() if name not in transforms}
@@ -182,3 +180,12 @@ def cross_entropy(outputs: Any, targets: Any) -> Any:
 
 losses: dict[str, Loss] = {"mse": squared_error, "cross_entropy": cross_entropy}
 """The losses by name."""
+
+
+def loss_named(loss: str | Loss) -> Loss:
+    """A loss by name, or itself; raises SamplingError with the known names."""
+    if not isinstance(loss, str):
+        return loss
+    if loss not in losses:
+        raise SamplingError(f"loss={loss!r} is not known; write one of: {', '.join(losses)}, or give a function")
+    return losses[loss]

@@ -1,0 +1,159 @@
+"""The infinite-width limit of training, exactly, where hidden units enter by quadratic forms in their weights.
+
+That is so for linear networks with one hidden layer, Word2Vec among them. A step of gradient descent then multiplies
+the weights z of every unit by one matrix, z <- (1 - 2 R S) z with S = sum over outputs of dL/df Q and R the learning
+rates, so the second moments G = E[z z^T] over units, and the outputs f = tr(Q G), follow an equation of their own
+(Yang and Hu 2020, arXiv:2011.14522, where the same is tracked by coefficients of the initial vectors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ntksym._lazy import lazy
+from ntksym.dynamics.units import LAZY, Units, units
+from ntksym.errors import DynamicsError
+from ntksym.language.dims import Number
+from ntksym.language.program import Program
+from ntksym.language.trace import Architecture
+from ntksym.sampling.training import Loss, loss_named
+from ntksym.scaling.parametrizations import Parametrization
+
+jax = lazy("jax")
+jnp = lazy("jax.numpy")
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False)
+class WideLimit:
+    """Training at infinite width, step by step.
+
+    Attributes:
+        program: its name.
+        parametrization: the name of the table's.
+        outputs: on the probe, (steps + 1, outputs' shape).
+        losses: before each step, (steps,).
+        moments: E[z z^T] over hidden units, z their weights, (steps + 1, p, p).
+        slots: where each parameter stands in z, and its shape there.
+        features_move: whether hidden units move; if not, the outputs follow the tangent kernel, and are those of a
+            network whose output is zero at the start.
+    """
+
+    program: str
+    parametrization: str
+    outputs: Array
+    losses: Array
+    moments: Array
+    slots: Mapping[str, tuple[slice, tuple[int, ...]]]
+    features_move: bool
+
+    def gram(self, parameter: str) -> Array:
+        """The Gram matrices of one parameter's columns (rows of a readout), divided by n: (steps + 1, m, m).
+
+        Of an embedding these are all inner products between embeddings. Raises DynamicsError for an unknown name.
+        """
+        if parameter not in self.slots:
+            raise DynamicsError(f"{self.program} has no parameter {parameter!r}; it has: {', '.join(self.slots)}")
+        slot = self.slots[parameter][0]
+        return self.moments[:, slot, slot]
+
+
+def wide_limit(
+    program: Program | Architecture,
+    batches: Sequence[tuple[Any, Any]],
+    steps: int,
+    *,
+    lr: float,
+    loss: str | Loss = "mse",
+    probe: Any = None,
+    parametrization: str | Parametrization = "mup",
+    sizes: Mapping[str, Number] | None = None,
+) -> WideLimit:
+    """Train the infinitely wide network for a number of steps of SGD, exactly.
+
+    In the maximal-update and mean-field parametrizations features move. In the tangent parametrization ("ntp") the
+    same program has the other limit: features stay where they are, and the outputs follow a fixed kernel.
+
+    Args:
+        program: one hidden layer that enters linearly: ``ns.zoo.load("word2vec")``, an ``mlp`` with
+            ``phi=ns.identity, depth=1, bias=False``, or a mean of squares of hidden units.
+        batches: pairs (inputs, targets), taken in turn, as for ``ns.train``.
+        lr: what the scaling table's rates are multiples of, counted from width 1.
+        loss: as for ``ns.train``.
+        probe: inputs that outputs are given for; those of the first batch by default.
+        sizes: the dimensions without a default, other than the width.
+
+    A network of width n approaches this like n^(-1/2). Raises DynamicsError for other programs.
+    """
+    if not batches or steps < 1:
+        raise DynamicsError("training needs at least one batch and one step")
+    probe = batches[0][0] if probe is None else probe
+    found = units(program, probe, lr=lr, parametrization=parametrization, sizes=sizes)
+    measure = loss_named(loss)
+    forms = [found.forms(inputs) for inputs, _ in batches]
+    seen = found.forms(probe)
+    with found.network.precision():
+        targets = [jnp.asarray(y) for _, y in batches]
+        objective = jax.jit(jax.value_and_grad(measure))
+
+        def error(output: Array, batch: int) -> tuple[float, Array]:
+            value, slope = objective(jnp.asarray(output), targets[batch])
+            return float(value), np.asarray(slope)
+
+        run = _kernel_steps if found.power == LAZY else _moment_steps
+        outputs, losses, moments = run(found, forms, seen, error, steps)
+    return WideLimit(
+        program=found.network.program.name,
+        parametrization=parametrization if isinstance(parametrization, str) else parametrization.name,
+        outputs=np.array(outputs),
+        losses=np.array(losses),
+        moments=np.array(moments),
+        slots=found.slots,
+        features_move=found.power != LAZY,
+    )
+
+
+def _moment_steps(found: Units, forms: list[Array], seen: Array, error: Any, steps: int) -> Any:
+    """The equation of the second moments: G <- (1 - 2 R S) G (1 - 2 R S)^T."""
+    G = np.diag(found.stds**2)
+    outputs, losses, moments = [_expected(seen, G)], [], [G]
+    for t in range(steps):
+        Q = forms[t % len(forms)]
+        value, slope = error(_expected(Q, G), t % len(forms))
+        kept = np.eye(len(G)) - _pull(found, Q, slope)
+        G = kept @ G @ kept.T
+        outputs.append(_expected(seen, G))
+        losses.append(value)
+        moments.append(G)
+    return outputs, losses, moments
+
+
+def _kernel_steps(found: Units, forms: list[Array], seen: Array, error: Any, steps: int) -> Any:
+    """Units that do not move: f <- f - K dL/df with the tangent kernel K = E[(dg/dz) R (dg'/dz)] = 4 tr(Q R Q' G)."""
+    G = np.diag(found.stds**2)
+    everything = [*forms, seen]
+    f = [np.zeros(Q.shape[:-2]) for Q in everything]
+    outputs, losses = [f[-1]], []
+    for t in range(steps):
+        batch = t % len(forms)
+        value, slope = error(f[batch], batch)
+        change = 2 * _pull(found, forms[batch], slope) @ G
+        f = [now - _expected(Q, change) for now, Q in zip(f, everything, strict=True)]
+        outputs.append(f[-1])
+        losses.append(value)
+    return outputs, losses, [G] * (steps + 1)
+
+
+def _pull(found: Units, forms: Array, slope: Array) -> Array:
+    """The matrix 2 R S that a step takes from the weights of a unit."""
+    return 2 * found.rates[:, None] * np.tensordot(slope, forms, slope.ndim)
+
+
+def _expected(forms: Array, moments: Array) -> Array:
+    """E[z^T Q z] = tr(Q G) for every form; they are symmetric."""
+    return forms.reshape(*forms.shape[:-2], -1) @ moments.ravel()
