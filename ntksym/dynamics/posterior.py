@@ -120,7 +120,7 @@ def gaussian_process(gram: Kernels, targets: Array, ridge: float = 0.0) -> Gauss
     Raises DynamicsError where the matrix is not finite or, in its own precision, singular.
     Source: Lee, Bahri et al. 2018, equations 8 and 9; Rasmussen and Williams 2006, section 2.2.
     """
-    inverse = _inverse(_checked(gram.nngp), ridge, _rounding(gram.nngp))
+    inverse = _inverse(checked(gram.nngp), ridge, _rounding(gram.nngp))
     return GaussianProcess(inverse, inverse.apply(_double(targets)))
 
 
@@ -142,13 +142,13 @@ def gradient_flow(gram: Kernels, targets: Array, ridge: float = 0.0, time: float
     Raises DynamicsError where a matrix is not finite or, for this time, singular in its own precision.
     Source: Lee, Xiao et al. 2019, equations 14 to 16; the ridge: Hu, Li and Yu 2020, section 4.
     """
-    ntk, rounding = _checked(gram.ntk), _rounding(gram.ntk)
+    ntk, rounding = checked(gram.ntk), _rounding(gram.ntk)
     relaxed: Inverse | Relaxation
     if time is None or math.isinf(time):
         relaxed = _inverse(ntk, ridge, rounding)
     else:
         relaxed = _relaxation(ntk, ridge, time, rounding)
-    return GradientFlow(relaxed, relaxed.apply(_double(targets)), _checked(gram.nngp))
+    return GradientFlow(relaxed, relaxed.apply(_double(targets)), checked(gram.nngp))
 
 
 def _inverse(gram: Array, ridge: float, rounding: float) -> Inverse:
@@ -190,8 +190,8 @@ def _singular(gram: Array, ridge: float, when: str = "") -> DynamicsError:
     )
 
 
-def _checked(gram: Array) -> Array:
-    """A square matrix of finite numbers, in double precision."""
+def checked(gram: Array) -> Array:
+    """A square matrix of finite numbers, in double precision. Raises DynamicsError for anything else."""
     found = _double(gram)
     if found.ndim != 2 or found.shape[0] != found.shape[1]:
         raise DynamicsError(f"regression needs a kernel matrix (n, n), one number for a pair, not {found.shape}")
