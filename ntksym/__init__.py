@@ -30,6 +30,7 @@ _LATER = {
     "depth_flow": "ntksym.phases",
     "depth_law": "ntksym.phases",
     "depth_profile": "ntksym.phases.profile",
+    "dmft": "ntksym.dynamics.dmft",
     "drift": "ntksym.validation.drift",
     "edge_curve": "ntksym.phases",
     "edge_of_chaos": "ntksym.phases",

@@ -81,6 +81,15 @@ class Units:
                 )
         return np.asarray(found)
 
+    def pull(self, forms: Array, slope: Array) -> Array:
+        """The matrix 2 R S with which gradient flow takes from a unit's weights: S sums dL/df Q over all outputs."""
+        return 2 * self.rates[:, None] * np.tensordot(slope, forms, slope.ndim)
+
+
+def expected(forms: Array, moments: Array) -> Array:
+    """E[z^T Q z] = tr(Q E[z z^T]) for every form Q; they are symmetric."""
+    return forms.reshape(*forms.shape[:-2], -1) @ moments.ravel()
+
 
 def units(
     program: Program | Architecture,
@@ -149,7 +158,7 @@ def _power(unit: Units, some: Network, table: ScalingTable, axes: Mapping[str, i
     name = some.program.name
     for power in (MEAN, LAZY):
         if np.allclose(together, apart * SOME ** -float(power), rtol=1e-9, atol=1e-12 * np.abs(apart).max()):
-            moves = {p: _exponent(table[p].lr, dim) - 2 * _exponent(table[p].init_std, dim) for p in unit.slots}
+            moves = {p: exponent(table[p].lr, dim) - 2 * exponent(table[p].init_std, dim) for p in unit.slots}
             lagging = [p for p, move in moves.items() if table[p].lr is not None and move != 2 * power - 1]
             if lagging or not table.verdict.stable:
                 raise DynamicsError(f"{name}: the table's rates do not move {', '.join(lagging) or 'it'} by order one")
@@ -160,5 +169,6 @@ def _power(unit: Units, some: Network, table: ScalingTable, axes: Mapping[str, i
     )
 
 
-def _exponent(growth: Growth | None, dim: str) -> Fraction:
+def exponent(growth: Growth | None, dim: str) -> Fraction:
+    """The power of one dimension in a growth; 0 for what does not exist."""
     return Fraction(0) if growth is None or growth.linear is None else growth.linear[dim]

@@ -14,17 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ntksym._lazy import lazy
-from ntksym.dynamics.units import LAZY, Units, units
+from ntksym.dynamics.slopes import loss_and_slope
+from ntksym.dynamics.units import LAZY, Units, expected, units
 from ntksym.errors import DynamicsError
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture
-from ntksym.sampling.training import Loss, loss_named
+from ntksym.sampling.training import Loss
 from ntksym.scaling.parametrizations import Parametrization
-
-jax = lazy("jax")
-jnp = lazy("jax.numpy")
 
 Array = Any
 
@@ -94,19 +91,11 @@ def wide_limit(
         raise DynamicsError("training needs at least one batch and one step")
     probe = batches[0][0] if probe is None else probe
     found = units(program, probe, lr=lr, parametrization=parametrization, sizes=sizes)
-    measure = loss_named(loss)
+    error = loss_and_slope(loss)
+    run = _kernel_steps if found.power == LAZY else _moment_steps
     forms = [found.forms(inputs) for inputs, _ in batches]
-    seen = found.forms(probe)
-    with found.network.precision():
-        targets = [jnp.asarray(y) for _, y in batches]
-        objective = jax.jit(jax.value_and_grad(measure))
-
-        def error(output: Array, batch: int) -> tuple[float, Array]:
-            value, slope = objective(jnp.asarray(output), targets[batch])
-            return float(value), np.asarray(slope)
-
-        run = _kernel_steps if found.power == LAZY else _moment_steps
-        outputs, losses, moments = run(found, forms, seen, error, steps)
+    targets = [np.asarray(y) for _, y in batches]
+    outputs, losses, moments = run(found, forms, found.forms(probe), lambda f, batch: error(f, targets[batch]), steps)
     return WideLimit(
         program=found.network.program.name,
         parametrization=parametrization if isinstance(parametrization, str) else parametrization.name,
@@ -121,13 +110,13 @@ def wide_limit(
 def _moment_steps(found: Units, forms: list[Array], seen: Array, error: Any, steps: int) -> Any:
     """The equation of the second moments: G <- (1 - 2 R S) G (1 - 2 R S)^T."""
     G = np.diag(found.stds**2)
-    outputs, losses, moments = [_expected(seen, G)], [], [G]
+    outputs, losses, moments = [expected(seen, G)], [], [G]
     for t in range(steps):
         Q = forms[t % len(forms)]
-        value, slope = error(_expected(Q, G), t % len(forms))
-        kept = np.eye(len(G)) - _pull(found, Q, slope)
+        value, slope = error(expected(Q, G), t % len(forms))
+        kept = np.eye(len(G)) - found.pull(Q, slope)
         G = kept @ G @ kept.T
-        outputs.append(_expected(seen, G))
+        outputs.append(expected(seen, G))
         losses.append(value)
         moments.append(G)
     return outputs, losses, moments
@@ -142,18 +131,8 @@ def _kernel_steps(found: Units, forms: list[Array], seen: Array, error: Any, ste
     for t in range(steps):
         batch = t % len(forms)
         value, slope = error(f[batch], batch)
-        change = 2 * _pull(found, forms[batch], slope) @ G
-        f = [now - _expected(Q, change) for now, Q in zip(f, everything, strict=True)]
+        change = 2 * found.pull(forms[batch], slope) @ G
+        f = [now - expected(Q, change) for now, Q in zip(f, everything, strict=True)]
         outputs.append(f[-1])
         losses.append(value)
     return outputs, losses, [G] * (steps + 1)
-
-
-def _pull(found: Units, forms: Array, slope: Array) -> Array:
-    """The matrix 2 R S that a step takes from the weights of a unit."""
-    return 2 * found.rates[:, None] * np.tensordot(slope, forms, slope.ndim)
-
-
-def _expected(forms: Array, moments: Array) -> Array:
-    """E[z^T Q z] = tr(Q G) for every form; they are symmetric."""
-    return forms.reshape(*forms.shape[:-2], -1) @ moments.ravel()
