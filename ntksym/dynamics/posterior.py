@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ntksym._lazy import lazy
+from ntksym.dynamics.algorithms import Flow
 from ntksym.errors import DynamicsError
 from ntksym.records.gram import Kernels
 
@@ -158,7 +159,7 @@ def _inverse(gram: Array, ridge: float, rounding: float) -> Inverse:
     factor, failed = linalg.lapack.dpotrf(shifted, lower=1, clean=1)
     norm = np.abs(shifted).sum(0).max()
     if failed or linalg.lapack.dpocon(factor, norm, uplo="L")[0] < rounding:
-        raise _singular(gram, ridge)
+        raise singular(gram, ridge)
     return Inverse(factor)
 
 
@@ -166,22 +167,15 @@ def _relaxation(gram: Array, ridge: float, time: float, rounding: float) -> Rela
     """The eigenvalues of a kernel matrix are not negative; what is below 0 is rounding."""
     rates, vectors = np.linalg.eigh(gram)  # divide and conquer: twice as fast as scipy's default
     rates = np.maximum(rates, 0.0) + ridge
-    weights = _relaxed(rates, time)
+    weights = Flow().learned(rates, time)
     # an eigenvalue is known up to this rounding, which its weight amplifies
     if len(gram) * rounding * rates.max() * weights.max() > 1:
-        raise _singular(gram, ridge, f" at time {time:g}")
+        raise singular(gram, ridge, f" at time {time:g}")
     return Relaxation(vectors, weights)
 
 
-def _relaxed(rates: Array, time: float) -> Array:
-    """(1 - exp(-rate t)) / rate, which is t where the rate is 0."""
-    x = rates * time
-    kept = -np.expm1(-x)
-    slow = np.where(x > 0, x, 1.0)
-    return np.where(x > 1, kept / np.where(rates > 0, rates, 1.0), time * np.where(x > 0, kept / slow, 1.0))
-
-
-def _singular(gram: Array, ridge: float, when: str = "") -> DynamicsError:
+def singular(gram: Array, ridge: float, when: str = "") -> DynamicsError:
+    """What is said where rounding leaves nothing of an inverse."""
     scale = np.abs(np.diag(gram)).mean()
     return DynamicsError(
         f"the kernel matrix of {len(gram)} training inputs, plus ridge = {ridge:g}, is numerically singular{when}: "

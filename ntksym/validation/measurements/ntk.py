@@ -25,7 +25,7 @@ class Unit:
 
     multiplier: float
     init_std: float
-    lr: None = None
+    lr: float | None = None
     eps: None = None
     weight_decay: None = None
 
