@@ -96,17 +96,22 @@ def _write(path: Path, text: str) -> None:
         raise
 
 
-@lru_cache(maxsize=64)
 def loaded(module: Kept) -> Any:
-    """The module of loops, imported from its file: numba keeps machine code for functions of files only."""
-    path = folder() / f"{module.key}.py"
+    """The module of loops, imported."""
+    return imported(module.key, module.loops)
+
+
+@lru_cache(maxsize=64)
+def imported(key: str, source: str) -> Any:
+    """Generated source as a module, imported from its file: numba keeps machine code for functions of files only."""
+    path = folder() / f"{key}.py"
     try:
-        if not path.exists() or path.read_text(encoding="utf-8") != module.loops:
-            _write(path, module.loops)
+        if not path.exists() or path.read_text(encoding="utf-8") != source:
+            _write(path, source)
     except OSError:
-        path = Path(tempfile.mkdtemp(prefix="ntksym-")) / f"{module.key}.py"
-        _write(path, module.loops)
-    name = f"ntksym_generated_{module.key}"
+        path = Path(tempfile.mkdtemp(prefix="ntksym-")) / f"{key}.py"
+        _write(path, source)
+    name = f"ntksym_generated_{key}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

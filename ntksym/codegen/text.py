@@ -83,9 +83,10 @@ def lines_of(statements: tuple[Statement, ...], part: str) -> list[str]:
 
     def place(x: Any) -> None:
         for s in sorted(x.free_symbols & waiting.keys(), key=lambda s: s.name):
-            own = waiting.pop(s)
-            place(own)
-            out.append(f"{s.name} = {text(own)}")
+            own = waiting.pop(s, None)
+            if own is not None:  # not placed for one of the others
+                place(own)
+                out.append(f"{s.name} = {text(own)}")
 
     for (name, _), x in zip(statements, reduced, strict=True):
         place(x)

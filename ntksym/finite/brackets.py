@@ -28,8 +28,12 @@ sympy = lazy("sympy")
 
 MOST_VARIABLES = 4
 MOST_KINKED = 2
-# two variables count as one where only this part of a variance is left when the other is known
-_SINGULAR = 1e-12
+SINGULAR = 1e-12
+"""Two variables count as one where only this part of a variance is left when the other is known."""
+PARALLEL = (
+    "two inputs are parallel, or nearly so, and the activation has a kink: their 1/n terms are infinite or lose all "
+    "digits; leave one of the two out"
+)
 # no better bound is claimed: sums of so many numbers differ between machines
 _LEAST_BOUND = 1e-12
 # two resolutions this close, relatively or absolutely, are good enough
@@ -125,11 +129,8 @@ class Gaussian:
             kept = [k for k in range(len(self.sites)) if k != i]
             slopes = self.covariance[kept, i] / self.covariance[i, i]
             covariance = self.covariance[np.ix_(kept, kept)] - np.outer(slopes, self.covariance[i, kept])
-            if (np.diagonal(covariance) < _SINGULAR * np.diagonal(self.covariance)[kept]).any():
-                raise FiniteWidthError(
-                    "two inputs are parallel, or nearly so, and the activation has a kink: their 1/n terms are "
-                    "infinite or lose all digits; leave one of the two out"
-                )
+            if (np.diagonal(covariance) < SINGULAR * np.diagonal(self.covariance)[kept]).any():
+                raise FiniteWidthError(PARALLEL)
             mean = self.mean[kept] + slopes * (t - self.mean[i])
             sites = tuple(self.sites[k] for k in kept)
             self._given[i, t] = Gaussian(self.activations, sites, covariance, mean, self.bounds)

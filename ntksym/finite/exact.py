@@ -53,11 +53,7 @@ class ExactMoments:
     """
 
     def __init__(self, wiring: Wiring, inputs: int, scales: Scales, widths: tuple[int, ...]) -> None:
-        if len(set(wiring.axes)) < len(wiring.axes):
-            raise FiniteWidthError("layers share coordinates; results that are exact in n are derived for perceptrons")
-        for reading in wiring.readings:
-            if sum(wiring.draws[k].reading is not None for _, k in reading.terms) > 1:
-                raise FiniteWidthError("layers branch; results that are exact in n are derived for perceptrons")
+        wiring.check_chain("results that are exact in n")
         self.wiring, self.inputs, self.scales, self.widths = wiring, inputs, scales, widths
         self.slopes: list[Slopes] = []
         for phi in wiring.functions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -13,7 +13,9 @@ import numpy as np
 from ntksym._lazy import lazy
 from ntksym.errors import FiniteWidthError, ProgramError
 from ntksym.finite.exact import ExactMoments
+from ntksym.finite.generated import module_of
 from ntksym.finite.moments import Moments, Scales
+from ntksym.finite.pairs import CompiledPairs
 from ntksym.finite.predictions import coefficients
 from ntksym.finite.tensors import CORRECTIONS, FLUCTUATIONS, VERTICES
 from ntksym.finite.values import ExactValues, FiniteValues
@@ -58,7 +60,7 @@ class FiniteWidth:
         Raises FiniteWidthError for unknown or missing numbers, and for brackets that are infinite.
         """
         _check_names(tensors, (*CORRECTIONS, *VERTICES))
-        inputs, known = self._read(x, {**(values or {}), **numbers})
+        inputs, known = self.read(x, {**(values or {}), **numbers})
         count = len(next(iter(inputs.values())))
         moments = Moments(self.wiring, count, self._scales(inputs, known, float))
 
@@ -71,7 +73,7 @@ class FiniteWidth:
             self.program.name,
             tuple(self._labels()),
             tuple(map(str, self.wiring.widths)),
-            tuple(None if (n := _maybe(width, known)) is None else float(n) for width in self.wiring.widths),
+            self.widths(known),
             self._array(count, 2, lambda reading, a, b: moments.kernel(0, reading, a, b)),
             self._array(count, 2, lambda reading, a, b: moments.kernel(1, reading, a, b)),
             {name: self._array(count, 2 if name in CORRECTIONS else 4, value(name)) for name in tensors},
@@ -94,7 +96,7 @@ class FiniteWidth:
         Raises FiniteWidthError where the moments do not close, and for numbers that are missing or not rational.
         """
         _check_names(tensors, tuple(VERTICES))
-        inputs, known = self._read(x, {**(values or {}), **numbers})
+        inputs, known = self.read(x, {**(values or {}), **numbers})
         count = len(next(iter(inputs.values())))
         scales = self._scales(inputs, known, _fraction)
         widths = tuple(_whole(_number(n, known, "the number of coordinates")) for n in self.wiring.widths)
@@ -118,9 +120,21 @@ class FiniteWidth:
             scales,
         )
 
+    def compile(self, *, values: Mapping[str, Any] | None = None, **numbers: Any) -> CompiledPairs:
+        """The same recursion for pairs of inputs as fast code, called with inputs: ``compiled(x, y)``.
+
+        For perceptrons, and for the tensors ``FLUCTUATIONS``. Numbers are as for ``evaluate``, widths included. The
+        first use derives and compiles code for the activation, which takes some seconds and is kept on the disk.
+
+        Raises FiniteWidthError where layers branch or share coordinates, and for kinks without closed forms.
+        """
+        self.wiring.check_chain("compiled terms")
+        modules = tuple(map(module_of, self.wiring.functions))
+        return CompiledPairs(self, {**(values or {}), **numbers}, modules)
+
     def output_bias(self, x: Any, values: Mapping[str, Any]) -> float:
         """What biases add to the kernel of the output."""
-        _, known = self._read(x, values)
+        _, known = self.read(x, values)
         last = self.wiring.readings[-1].terms
         draws = self.wiring.draws
         biases = ((c, draws[k]) for c, k in last if draws[k].reading is None and draws[k].data is None)
@@ -138,7 +152,7 @@ class FiniteWidth:
 
     # --- numbers ---
 
-    def _read(self, x: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def read(self, x: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The inputs as arrays, and all numbers that symbols stand for, as far as they are known."""
         inputs = read_inputs(self.program, x, "x")
         sigmas = {node.attr("sigma"): node.attr("value") for node in self.program.parameters if node.attr("sigma")}
@@ -162,19 +176,9 @@ class FiniteWidth:
                 continue
         return inputs, known
 
-    def _scales(self, inputs: Mapping[str, Any], known: Mapping[str, Any], convert: Callable[[Any], Any]) -> Scales:
-        """All numbers of the wiring, as ``convert`` makes them: floats, or Fractions."""
-        loops = frozenset(node.id for node in self.program.nodes.values() if node.op == "repeat")
-        sizes = {dim.name: known[dim.name] for dim in self.program.dims if dim.name in known}
-        is_exact = convert is not float
-        entries = np.vectorize(convert, otypes=[object if is_exact else float])
-        data = DataValues(Graph(self.program, sizes, loops), inputs, entries, is_exact)
+    def scales(self, known: Mapping[str, Any], convert: Callable[[Any], Any]) -> Scales:
+        """The numbers of the wiring as ``convert`` makes them, floats or Fractions; no Gram matrices."""
         draws = self.wiring.draws
-        grams = {}
-        for k, draw in enumerate(draws):
-            if draw.data is not None:
-                array = data.array(draw.data.node, draw.data.path)
-                grams[k] = array @ array.T / array.shape[-1]
         return Scales(
             tuple(convert(_number(draw.variance, known, draw.name)) for draw in draws),
             tuple(convert(_number(draw.rate, known, draw.name)) for draw in draws),
@@ -182,8 +186,31 @@ class FiniteWidth:
                 {k: convert(_number(c, known, draws[k].name)) for c, k in reading.terms}
                 for reading in self.wiring.readings
             ),
-            grams,
+            {},
         )
+
+    def data(
+        self, inputs: Mapping[str, Any], known: Mapping[str, Any], convert: Callable[[Any], Any]
+    ) -> dict[int, Any]:
+        """What weights multiply of the inputs, (inputs, coordinates), by draw."""
+        loops = frozenset(node.id for node in self.program.nodes.values() if node.op == "repeat")
+        sizes = {dim.name: known[dim.name] for dim in self.program.dims if dim.name in known}
+        is_exact = convert is not float
+        entries = np.vectorize(convert, otypes=[object if is_exact else float])
+        values = DataValues(Graph(self.program, sizes, loops), inputs, entries, is_exact)
+        found = ((k, draw.data) for k, draw in enumerate(self.wiring.draws) if draw.data is not None)
+        return {k: values.array(value.node, value.path) for k, value in found}
+
+    def _scales(self, inputs: Mapping[str, Any], known: Mapping[str, Any], convert: Callable[[Any], Any]) -> Scales:
+        """All numbers of the wiring, with Gram matrices of the inputs."""
+        data = self.data(inputs, known, convert)
+        grams = {k: array @ array.T / array.shape[-1] for k, array in data.items()}
+        return replace(self.scales(known, convert), grams=grams)
+
+    def widths(self, known: Mapping[str, Any]) -> tuple[float | None, ...]:
+        """The width of every axis, None where a size is missing."""
+        found = (_maybe(width, known) for width in self.wiring.widths)
+        return tuple(None if n is None else float(n) for n in found)
 
     # --- words ---
 

@@ -82,6 +82,14 @@ class Wiring:
         found = {self.axes[d.reading]: d.fan_in for d in self.draws if d.reading is not None}
         return tuple(found[axis] for axis in sorted(found))
 
+    def check_chain(self, what: str) -> None:
+        """Raises FiniteWidthError unless each reading reads the one before, and no other: a perceptron."""
+        if len(set(self.axes)) < len(self.axes):
+            raise FiniteWidthError(f"layers share coordinates; {what} are derived for perceptrons")
+        for reading in self.readings:
+            if sum(self.draws[k].reading is not None for _, k in reading.terms) > 1:
+                raise FiniteWidthError(f"layers branch; {what} are derived for perceptrons")
+
 
 def wiring_of(program: Program, parameterization: str, rates: Mapping[str, Any], sizes: Mapping[str, Number]) -> Wiring:
     """The wiring of a program. Raises FiniteWidthError for what has no 1/n terms here, with the line.
