@@ -39,3 +39,7 @@ class PhaseError(NtksymError):
 
 class FiniteWidthError(NtksymError):
     """A program whose 1/n terms are not derived, or that cannot be evaluated as asked: the message says why."""
+
+
+class FrameworkError(NtksymError):
+    """A network of another framework that cannot be read, or that a table does not fit: the message says where."""

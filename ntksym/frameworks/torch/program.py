@@ -1,0 +1,100 @@
+"""``from_torch``: the program of a PyTorch module, with the names of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from ntksym.errors import FrameworkError
+from ntksym.frameworks.torch import rules  # noqa: F401  the rules register themselves
+from ntksym.frameworks.torch.align import Point, aligned
+from ntksym.frameworks.torch.capture import capture
+from ntksym.frameworks.torch.graph import Item, Loop, Shape, parameters
+from ntksym.frameworks.torch.read import program_of
+from ntksym.frameworks.torch.roll import rolled
+from ntksym.language.program import Program
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a parameter of a program comes from: its shape, and its names in the module, one for each copy."""
+
+    shape: Shape
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TorchProgram(Program):
+    """A program that was read from a module, and by its parameters' names where they come from.
+
+    ``sizes`` are the smallest it was read at; ``sources`` holds the names at those.
+    """
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+
+def from_torch(
+    build: Callable[..., Any],
+    sizes: Mapping[str, Sequence[int]],
+    inputs: Any,
+    *,
+    name: str | None = None,
+    batched: bool = True,
+) -> TorchProgram:
+    """The program that a PyTorch module computes, read by ``torch.export`` on the meta device.
+
+    No weight is allocated and nothing is computed, so a module may have any number of parameters. It is built and
+    exported at each size; an axis, a number of blocks or a coefficient that changes with a size becomes a product of
+    powers of it. All dimensions in ``sizes`` are taken large. Blocks that repeat become ``repeat``.
+
+    Args:
+        build: ``build(n=64, L=2)`` returns the ``torch.nn.Module`` at these sizes.
+        sizes: two or more values for each dimension that is to be large: ``{"n": (64, 128), "L": (2, 3)}``. A depth
+            counts equal blocks, and is at least two.
+        inputs: what ``forward`` takes: a tensor or a tuple of tensors, or a function of the sizes that returns it.
+            Shapes and kinds of number are all that is used. The first dimension is the batch.
+        name: the program's name; that of the module's class by default.
+        batched: False where inputs have no batch: the first dimension is then an axis like others.
+
+    Returns:
+        A Program; parameters are named as in the module, without the numbers of repeated blocks. Initial weights are
+        random for matrices, zero for what is added and one for what multiplies. The output is the first tensor that
+        ``forward`` returns.
+
+    Raises:
+        FrameworkError: the module cannot be exported or read; the message names the module, the operation, and what
+            to do.
+    """
+    points = _points(sizes)
+    graphs = [capture(build, inputs, point) for point in points]
+    tree = aligned(rolled(graphs), points)
+    program, recorded = program_of(name or graphs[0].name, tree, graphs[0].output, batched)
+    shapes = {parameter.name: parameter.shape for parameter in parameters(tree)}
+    names = _names(tree)
+    sources = {new: Source(shapes[old], names.get(old, (old,))) for old, new in recorded.items()}
+    return TorchProgram(program.name, program.block, dict(points[0]), sources)
+
+
+def _points(sizes: Mapping[str, Sequence[int]]) -> list[Point]:
+    """Every combination of the sizes, the smallest first."""
+    if not sizes:
+        raise FrameworkError("found no sizes; expected a dimension that grows, such as sizes={'n': (64, 128)}")
+    for name, values in sizes.items():
+        whole = all(isinstance(value, int) and value > 0 for value in values)
+        if isinstance(values, str) or len(set(values)) < 2 or not whole:
+            raise FrameworkError(
+                f"the sizes of {name} are {values!r}; expected two different whole numbers or more, such as (64, 128)"
+            )
+    return [dict(zip(sizes, values, strict=True)) for values in product(*(sorted(set(v)) for v in sizes.values()))]
+
+
+def _names(tree: tuple[Item, ...]) -> dict[str, tuple[str, ...]]:
+    """The names in all copies of the parameters in loops, by the first copy's."""
+    out: dict[str, tuple[str, ...]] = {}
+    for item in tree:
+        if isinstance(item, Loop):
+            out.update(dict(item.copies))
+    return out

@@ -1,0 +1,113 @@
+"""Programs read from modules against the same architectures written in the language."""
+
+import importlib.util
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+import ntksym as ns
+from ntksym.errors import FrameworkError
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+
+_spec = importlib.util.spec_from_file_location("torch_models", Path(__file__).with_name("models.py"))
+models = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(models)
+
+COLUMNS = ("multiplier", "init_std", "lr", "eps", "weight_decay")
+TOKENS = torch.zeros(2, 16, dtype=torch.long)
+
+
+def same_rows(mine, theirs, names, **options):
+    """Two programs' tables agree in every entry of the parameters that stand for each other."""
+    mine, theirs = ns.scaling_table(mine, **options), ns.scaling_table(theirs, **options)
+    assert {row.name for row in mine.parameters} == set(names)
+    assert {row.name for row in theirs.parameters} == set(names.values())
+    for one, other in names.items():
+        for column in COLUMNS:
+            assert str(mine[one].column(column)) == str(theirs[other].column(column)), (one, column)
+    assert mine.verdict.regime == theirs.verdict.regime
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_perceptron_has_the_table_of_the_zoo(optimizer):
+    read = ns.from_torch(models.MLP, {"n": (32, 64)}, torch.zeros(5, 64))  # at 64, the width is that of the input
+    names = {
+        f"net.{mine}.{kind}": f"{theirs}.{kind[0]}"
+        for mine, theirs in {"0": "input", "6": "readout"}.items()
+        for kind in ("weight", "bias")
+    } | {"net.weight": "layer.hidden.w", "net.bias": "layer.hidden.b"}
+    same_rows(read, ns.zoo.load("mlp")(depth=3), names, optimizer=optimizer)
+    assert read.sources["net.weight"].names == ("net.2.weight", "net.4.weight")
+
+
+GPT = {
+    "wte.weight": "embed.w",
+    "wpe.weight": "position.w",
+    "h.attn.q.weight": "block.attn.q.w",
+    "h.attn.k.weight": "block.attn.k.w",
+    "h.attn.v.weight": "block.attn.v.w",
+    "h.attn.c_proj.weight": "block.attn.o.w",
+    "h.mlp.0.weight": "block.mlp.up.w",
+    "h.mlp.2.weight": "block.mlp.down.w",
+    "lm_head.weight": "readout.w",
+}
+
+
+@pytest.mark.parametrize(("scale", "power"), [(None, Fraction(-1, 2)), (lambda d: 1 / d, Fraction(-1))])
+def test_a_gpt_has_the_table_of_the_zoo(scale, power):
+    def build(n, L):
+        return models.GPT(n, L, scale=scale)
+
+    read = ns.from_torch(build, {"n": (32, 64), "L": (2, 3)}, TOKENS)
+    same_rows(read, ns.zoo.load("transformer")(scale=power), GPT)
+
+
+def test_a_fused_projection_and_a_tied_readout_are_read():
+    read = ns.from_torch(lambda n, L: models.GPT(n, L, fused=True, tied=True), {"n": (32, 64), "L": (2, 3)}, TOKENS)
+    table = ns.scaling_table(read)
+    tied = ns.scaling_table(ns.zoo.load("transformer")(scale=Fraction(-1, 2), tied=True))
+    assert str(table["wte.weight"].lr) == str(tied["embed.w"].lr)
+    assert [str(t.multiplier) for t in table["wte.weight"].tied] == [str(t.multiplier) for t in tied["embed.w"].tied]
+    assert table["h.attn.c_attn.weight"].shape == ("3*n", "n")
+
+
+def test_nothing_is_allocated_for_a_hundred_billion_parameters():
+    read = ns.from_torch(lambda n: models.GPT(n, 2), {"n": (65536, 131072)}, TOKENS)
+    assert 2 * 12 * read.sizes["n"] ** 2 > 1e11
+    assert str(ns.scaling_table(read)["h.mlp.0.weight"].lr) == "n^-1"
+
+
+class Sorted(torch.nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(8, n), torch.nn.Linear(n, 1)
+
+    def forward(self, x):
+        return self.last(self.first(x).sort(dim=-1).values)
+
+
+class Branching(Sorted):
+    def forward(self, x):
+        return self.last(self.first(x)) if x.sum() > 0 else self.first(x)
+
+
+@pytest.mark.parametrize(
+    ("build", "sizes", "says"),
+    [
+        (Sorted, {"n": (16, 32)}, "the operation sort"),
+        (Branching, {"n": (16, 32)}, "torch.export cannot follow Branching at n=16"),
+        (lambda n: torch.nn.Linear(8, 2 * n + 8), {"n": (16, 32)}, "40 at n=16, 72 at n=32"),
+        (lambda n: "no module", {"n": (16, 32)}, "returned str"),
+        (lambda n: torch.nn.Linear(8, n), {"n": (16,)}, "two different whole numbers"),
+        (lambda n: torch.nn.Linear(8, n), {}, "found no sizes"),
+        (lambda L: models.MLP(16, L, 8), {"L": (3, 4)}, "the number of copies of the block"),
+    ],
+)
+def test_what_cannot_be_read_is_named(build, sizes, says):
+    with pytest.raises(FrameworkError) as error:
+        ns.from_torch(build, sizes, torch.zeros(3, 8))
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
