@@ -43,6 +43,7 @@ _LATER = {
     "kernel": "ntksym.sampling",
     "compiled_kernel": "ntksym.kernels.compiled",
     "kernel_recursion": "ntksym.kernels.forms",
+    "learning_curve": "ntksym.dynamics.learning_curves",
     "linear_dynamics": "ntksym.dynamics.linear",
     "mean_field": "ntksym.dynamics.mean_field",
     "moments": "ntksym.sampling",

@@ -121,7 +121,7 @@ def gaussian_process(gram: Kernels, targets: Array, ridge: float = 0.0) -> Gauss
     Raises DynamicsError where the matrix is not finite or, in its own precision, singular.
     Source: Lee, Bahri et al. 2018, equations 8 and 9; Rasmussen and Williams 2006, section 2.2.
     """
-    inverse = _inverse(checked(gram.nngp), ridge, _rounding(gram.nngp))
+    inverse = inverse_of(gram.nngp, ridge)
     return GaussianProcess(inverse, inverse.apply(_double(targets)))
 
 
@@ -150,6 +150,11 @@ def gradient_flow(gram: Kernels, targets: Array, ridge: float = 0.0, time: float
     else:
         relaxed = _relaxation(ntk, ridge, time, rounding)
     return GradientFlow(relaxed, relaxed.apply(_double(targets)), checked(gram.nngp))
+
+
+def inverse_of(gram: Array, ridge: float) -> Inverse:
+    """(gram + ridge)^-1; raises DynamicsError where the matrix is not finite or, in its own precision, singular."""
+    return _inverse(checked(gram), ridge, _rounding(gram))
 
 
 def _inverse(gram: Array, ridge: float, rounding: float) -> Inverse:
