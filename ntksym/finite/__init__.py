@@ -3,6 +3,7 @@
 # mypy: implicit-reexport
 # ruff: noqa: F401
 
+from ntksym.finite.asymptotics import DepthLaw, DepthLaws, depth_laws
 from ntksym.finite.clusters import Correlator, correlator, scaling_of_correlators
 from ntksym.finite.joint import fluctuation_limit
 from ntksym.finite.observables import (
@@ -18,5 +19,6 @@ from ntksym.finite.observables import (
     ntk_fluctuation,
 )
 from ntksym.finite.one_input import OneInput, one_input_recursion
+from ntksym.finite.pairs import CompiledPairs, PairValues
 from ntksym.finite.record import FiniteWidth, finite_width
 from ntksym.finite.values import ExactValues, FiniteValues
