@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -135,6 +135,10 @@ class LinearDynamics:
         kept = self.rates * self._learned(time)
         with np.errstate(divide="ignore"):
             return np.where(kept > 0, self.rates * (1 - kept) / np.where(kept > 0, kept, 1.0), np.inf)
+
+    def with_rate(self, lr: float) -> LinearDynamics:
+        """The same in steps of another learning rate."""
+        return replace(self, algorithm=algorithm_of(lr, getattr(self.algorithm, "momentum", 0.0)))
 
     # --- forms ---
 

@@ -76,7 +76,7 @@ class TrainingCurves:
         heads = (Cell(self.dim), Cell(f"loss after {int(self.times[-1])} steps"), Cell("departure from linear"))
         slope, error = self.slope
         note = f"departures fall like {self.dim}^({slope:.2f} ± {error:.2f}); ± are standard errors over networks"
-        return Table(f"{self.title}, {self.losses[0].shape[0]} networks of each width", heads, tuple(rows), (note,))
+        return Table(f"{self.title}, {len(self.losses[0])} networks of each width", heads, tuple(rows), (note,))
 
     def __str__(self) -> str:
         return self.to_table().to_text()
@@ -146,7 +146,8 @@ def training_curves(
         unit = network(built, experiment.at(width), settings=rows, dtype=dtype)
         found = _trained(unit, keys, inputs, dynamics.targets, algorithm.lr, momentum, steps)
         runs.append(np.asarray(found[:, times], dtype=float))
-    return _compared(built.name, experiment.dim, experiment.widths, times, dynamics, runs)
+    title = f"{built.name}, learning rate {algorithm.lr:.4g} (stable below {dynamics.largest_stable_rate:.4g})"
+    return _compared(title, experiment.dim, experiment.widths, times, dynamics, runs)
 
 
 def _trained(net: Network, keys: Any, inputs: Array, targets: Array, lr: float, momentum: float, steps: int) -> Array:
@@ -179,7 +180,7 @@ def _trained(net: Network, keys: Any, inputs: Array, targets: Array, lr: float, 
 
 
 def _compared(
-    name: str, dim: str, widths: tuple[int, ...], times: Array, dynamics: LinearDynamics, runs: Sequence[Array]
+    title: str, dim: str, widths: tuple[int, ...], times: Array, dynamics: LinearDynamics, runs: Sequence[Array]
 ) -> TrainingCurves:
     """Outputs of networks (samples, t, n + m, k) against the prediction at each time."""
     n = len(dynamics.targets)
@@ -189,7 +190,7 @@ def _compared(
         departures.append(np.sqrt(((found - linear) ** 2).mean((2, 3))))
     losses = tuple(((found[:, :, :n] - dynamics.targets) ** 2).sum(-1).mean(-1) / 2 for found in runs)
     return TrainingCurves(
-        name,
+        title,
         dim,
         widths,
         times,
