@@ -55,6 +55,7 @@ _LATER = {
     "predict_drifts": "ntksym.scaling.drifts",
     "predict_slopes": "ntksym.scaling",
     "scaling_table": "ntksym.scaling",
+    "softmax_dynamics": "ntksym.dynamics.softmax",
     "spectrum": "ntksym.dynamics.spectrum",
     "tangent_kernel": "ntksym.sampling",
     "train": "ntksym.sampling",
