@@ -129,7 +129,7 @@ def stages(part: Part, routine: Routine) -> list[tuple[tuple[str, Any], ...]]:
 
 
 def array_function(routine: Routine) -> list[str]:
-    """``pairs(products, left, right, parameters, counts, entries, tables)`` over arrays (rows, columns, entries)."""
+    """``pairs(products, left, right, parameters, counts, entries, tables)`` over arrays (entries, rows, columns)."""
     out = ["def pairs(products, left, right, parameters, counts, entries=(), tables=()):"]
     out += indented(unpacked(parameters_of(routine), "parameters"), 1)
     out += indented(unpacked(given(routine), "products"), 1)

@@ -92,7 +92,7 @@ def numba_backend(kept: Kept) -> Functions:
     own, module, buffers = numpy_backend(kept), loaded(kept), _Buffers()
 
     def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any, *positions: Any) -> Array:
-        results = buffers.array("results", (len(kept.outputs), *products[0].shape[:2]))
+        results = buffers.array("results", (len(kept.outputs), *products[0].shape[-2:]))
         sides = [x for parts in zip(left, right, strict=True) for pair in zip(*parts, strict=True) for x in pair]
         positions = tuple(x for several in positions for arrays in several for x in arrays)
         numbers = np.array(parameters, float), np.array(counts, np.int64)
@@ -142,8 +142,8 @@ def _sides(kept: Kept, left: Sequence[Sequence[Array]], right: Sequence[Sequence
 
 def _blocks(found: Sequence[Array], products: Sequence[Array]) -> Array:
     """Kernels as an array (outputs, rows, columns); those of positions have an axis for their one entry."""
-    shape = products[0].shape[:2]
-    return np.stack([np.broadcast_to(x[..., 0] if np.ndim(x) == 3 else x, shape) for x in found])
+    shape = products[0].shape[-2:]
+    return np.stack([np.broadcast_to(x[0] if np.ndim(x) == 3 else x, shape) for x in found])
 
 
 backends: dict[str, Callable[[Kept], Functions]] = {

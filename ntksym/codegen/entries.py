@@ -1,6 +1,6 @@
 """Entries of lines with positions, and windows over them, as arrays: what generated statements do with NumPy and JAX.
 
-What is known of single inputs has the axes (positions, inputs), what is known of pairs (rows, columns, entries).
+What is known of single inputs has the axes (positions, inputs), what is known of pairs (entries, rows, columns).
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Table(NamedTuple):
 
 def standing(x: Array, entries: Entries) -> Array:
     """What is known of the inputs of the rows, at entries."""
-    return x[entries.left].T[:, None]
+    return x[entries.left][:, :, None]
 
 
 def lying(x: Array, entries: Entries) -> Array:
     """What is known of the inputs of the columns, at entries."""
-    return x[entries.right].T[None]
+    return x[entries.right][:, None]
 
 
 def along(x: Array, table: Table) -> Array:
     """A line's entries moved and averaged."""
-    return (x[..., table.index] * table.weight).sum(-1)
+    return (x[table.index] * table.weight[..., None, None]).sum(1)
 
 
 def along_alone(x: Array, table: Table) -> Array:
@@ -67,8 +67,8 @@ def gap(
         for x, over, positions in ((left, rows, entries.left), (right, columns, entries.right))
     )
     found = 0 * c
-    for k in range(table.index.shape[1]):
-        x, y, source = u[:, k].T[:, None], v[:, k].T[None], table.index[:, k]
-        turned = (signs[..., source] < 0) != (c < 0)
-        found = found + x * y * (turned * 2 + (1 - 2 * turned) * g[..., source]) + (x - y) ** 2 / 2
+    for k in range(table.place.shape[1]):
+        x, y, source = u[:, k, :, None], v[:, k, None], table.index[:, k]
+        turned = (signs[source] < 0) != (c < 0)
+        found = found + x * y * (turned * 2 + (1 - 2 * turned) * g[source]) + (x - y) ** 2 / 2
     return found

@@ -39,12 +39,12 @@ def angles(G: Any, left: Any, right: Any, rows: Any, columns: Any) -> tuple[Any,
 
 def entry_angles(G: Any, left: Any, right: Any, rows: Any, columns: Any, lefts: Any, rights: Any) -> tuple[Any, Any]:
     """As ``angles`` at entries, see ``scalars.entry_angles``."""
-    c = G * rows[:, None, lefts] * columns[:, rights]
+    c = G * rows.T[lefts][:, :, None] * columns.T[rights][:, None]
     g = 1 - abs(c)
-    for i, j, e in zip(*np.nonzero(g < CLOSE), strict=True):
-        way = 1.0 if c[i, j, e] > 0 else -1.0
-        g[i, j, e] = ((left[i, lefts[e]] - way * right[j, rights[e]]) ** 2).sum() / 2
-        c[i, j, e] = way * (1 - g[i, j, e])
+    for e, i, j in zip(*np.nonzero(g < CLOSE), strict=True):
+        way = 1.0 if c[e, i, j] > 0 else -1.0
+        g[e, i, j] = ((left[i, lefts[e]] - way * right[j, rights[e]]) ** 2).sum() / 2
+        c[e, i, j] = way * (1 - g[e, i, j])
     return c, g
 
 

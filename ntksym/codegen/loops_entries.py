@@ -1,7 +1,8 @@
-"""``Routine`` with positions → Python source of loops that numba compiles: pair by pair, line by line, over entries.
+"""``Routine`` with positions → Python source of loops that numba compiles: line by line, entry by entry, over pairs.
 
-A line's entries stand in a row of ``work``. What is computed entry by entry goes through ``some``, a few entries in an
-array of a fixed shape, so that the compiler sees what does not overlap and no branch stands in the way of vectors.
+A line is an array (entries, pairs), the pairs of a block in a row. The loops over pairs are the innermost ones: windows
+add whole rows, and what is computed entry by entry goes through ``some``, an array of a fixed shape, so that the
+compiler sees what does not overlap and no branch stands in the way of vectors.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from ntksym.codegen.arrays import given, parameters_of, stages
 from ntksym.codegen.entries import Table
 from ntksym.codegen.loops import crossing, module_around, read_by
-from ntksym.codegen.scalars import COLUMNS
+from ntksym.codegen.scalars import COLUMNS, TERMS
 from ntksym.codegen.statements import LEFT, RIGHT, Gap, Linear, Routine, Statement, following
 from ntksym.codegen.text import CUT, indented, lines_of
 
@@ -33,24 +34,28 @@ def entry_function(routine: Routine) -> list[str]:
     arguments += ["parameters", "counts", *(f"out_{name}" for name in routine.outputs)]
     out = [f"def pairs({', '.join(arguments)}):"]
     out += indented([f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))], 1)
-    out.append(f"{CUT}rows, columns = in_{start[0]}.shape[:2]")
-    out.append(f"{CUT}work = np.empty(({len(rows)}, max({', '.join(f'{name}.size' for name in entries[::2])})))")
+    out.append(f"{CUT}rows, columns = in_{start[0]}.shape[1:]")
+    out.append(f"{CUT}pairs = rows * columns")
+    out.append(f"{CUT}work = np.empty(({len(rows)}, max({', '.join(f'{name}.size' for name in entries[::2])}), pairs))")
     out.append(f"{CUT}some = np.empty(({_width(routine)}, {COLUMNS}))")
-    out += [f"{CUT}for i in range(rows):", f"{CUT * 2}for j in range(columns):"]
     for name in start:
         if name in rows:
             out += [
-                f"{CUT * 3}for e in range(in_{name}.shape[2]):",
-                f"{CUT * 4}work[{rows[name]}, e] = in_{name}[i, j, e]",
+                f"{CUT}for e in range(in_{name}.shape[0]):",
+                f"{CUT * 2}for i in range(rows):",
+                f"{CUT * 3}work[{rows[name]}, e, i * columns : (i + 1) * columns] = in_{name}[e, i]",
             ]
     loops = 0
     for place, part in enumerate(routine.pair):
-        depth, index = (3, "") if part.times is None else (4, "k, ")
+        depth, index = (1, "") if part.times is None else (2, "k, ")
         if part.times is not None:
-            out.append(f"{CUT * 3}for k in range(counts[{loops}]):")
+            out.append(f"{CUT}for k in range(counts[{loops}]):")
             loops += 1
         out += indented(_part(place, index, rows, routine), depth)
-    out += indented([f"out_{name}[i, j] = work[{rows[name]}, 0]" for name in routine.outputs], 3)
+    out += [f"{CUT}for i in range(rows):"]
+    out += indented(
+        [f"out_{name}[i] = work[{rows[name]}, 0, i * columns : (i + 1) * columns]" for name in routine.outputs], 2
+    )
     return out
 
 
@@ -74,7 +79,7 @@ def _part(place: int, index: str, rows: dict[str, int], routine: Routine) -> lis
     for name in part.carried:
         if following(name) not in made:
             size = f"left_of{routine.space_of(name)}.size"
-            out += [f"for e in range({size}):", f"{CUT}work[{rows[name]}, e] = work[{rows[following(name)]}, e]"]
+            out.append(f"work[{rows[name]}, :{size}] = work[{rows[following(name)]}, :{size}]")
     return out
 
 
@@ -85,13 +90,18 @@ def _window(stage: tuple[Statement, ...]) -> Any:
 
 
 def _sums(statements: list[Statement], table: int, rows: dict[str, int]) -> list[str]:
-    """Lines moved by one window, all at once."""
-    numbers = range(len(statements))
-    out = [f"for e in range(index{table}.shape[0]):", *(f"{CUT}sum{n} = 0.0" for n in numbers)]
-    out.append(f"{CUT}for t in range(index{table}.shape[1]):")
-    out.append(f"{CUT * 2}source, factor = index{table}[e, t], weight{table}[e, t]")
-    out += [f"{CUT * 2}sum{n} += factor * work[{rows[x.line]}, source]" for n, (_, x) in enumerate(statements)]
-    return [*out, *(f"{CUT}work[{rows[name]}, e] = sum{n}" for n, (name, _) in enumerate(statements))]
+    """Lines moved by one window, all at once, some terms at a time."""
+    terms = range(TERMS)
+    out = [f"for e in range(index{table}.shape[0]):"]
+    targets = [rows[name] for name, _ in statements]
+    for target in targets:
+        out += [f"{CUT}for p in range(pairs):", f"{CUT * 2}work[{target}, e, p] = 0.0"]
+    out.append(f"{CUT}for t in range(0, index{table}.shape[1], {TERMS}):")
+    out += [f"{CUT * 2}source{m}, times{m} = index{table}[e, t + {m}], weight{table}[e, t + {m}]" for m in terms]
+    for target, (_, x) in zip(targets, statements, strict=True):
+        total = " + ".join(f"times{m} * work[{rows[x.line]}, source{m}, p]" for m in terms)
+        out += [f"{CUT * 2}for p in range(pairs):", f"{CUT * 3}work[{target}, e, p] += {total}"]
+    return out
 
 
 def _gap(name: str, gap: Gap, place: int, index: str, rows: dict[str, int], routine: Routine) -> list[str]:
@@ -100,10 +110,7 @@ def _gap(name: str, gap: Gap, place: int, index: str, rows: dict[str, int], rout
     arguments = [f"work[{rows[each]}]" for each in names]
     arguments += [f"{field}{table}" for field in ("index", "place", "factor")]
     arguments += [f"{side}_of{gap.window.target}" for side in ("left", "right")]
-    for end in gap.ends:
-        arguments += [
-            f"{side}{place}[{index}{kept.index(end)}, :, {at}]" for side, at in (("left", "i"), ("right", "j"))
-        ]
+    arguments += [f"{side}{place}[{index}{kept.index(end)}]" for end in gap.ends for side in ("left", "right")]
     return [f"gaps({', '.join(arguments)})"]
 
 
@@ -116,37 +123,30 @@ def _stage(
     carried: tuple[str, ...],
     routine: Routine,
 ) -> list[str]:
-    """A loop over some entries at a time: what it reads, its statements, what it leaves for others."""
+    """A loop over entries: what it reads, its statements for all pairs, what it leaves for others."""
     made = {name for name, _ in stage}
     read = read_by(stage)
     kept = _kept(stage, place, routine)
-    size = f"left_of{routine.space_of(stage[0][0])}.size"
+    space = routine.space_of(stage[0][0])
     before = [name for name in rows if name in read]
     after = {name: name for name in rows if name in made}
     after |= {name: following(name) for name in carried if following(name) in made}
-    gathered = [
-        f"some[{n}, e] = {side}{place}[{index}{routine.kept[place].index(name)}, {side}s[e], {at}]"
-        for n, (name, end) in enumerate(kept)
-        for side, at in ([("left", "i")] if end == LEFT else [("right", "j")])
-    ]
-    body = [f"{name} = from{rows[name]}[e]" for name in before]
-    body += [f"{name}{end} = some[{n}, e]" for n, (name, end) in enumerate(kept)]
+    read_at = {name: f"{place}[{index}{k}" for k, name in enumerate(routine.kept[place])}
+    right = [(n, name) for n, (name, end) in enumerate(kept) if end == RIGHT]
+    body = [f"{name} = work[{rows[name]}, e, first + j]" for name in before]
+    body += [f"{name}{RIGHT} = some[{n}, j]" for n, name in right]
     body += lines_of(stage, part)
-    body += [f"some[{len(kept) + n}, e] = {name}" for n, name in enumerate(after.values())]
-    space = routine.space_of(stage[0][0])
-    inner = [
-        f"last = min(first + {COLUMNS}, {size})",
-        f"lefts, rights = left_of{space}[first:last], right_of{space}[first:last]",
-        *(f"from{rows[name]} = work[{rows[name]}, first:last]" for name in before),
-        *(f"to{rows[name]} = work[{rows[name]}, first:last]" for name in after),
-        "for e in range(last - first):",
-        *indented(gathered or ["pass"], 1),
-        "for e in range(last - first):",
-        *indented(body, 1),
-        "for e in range(last - first):",
-        *indented([f"to{rows[name]}[e] = some[{len(kept) + n}, e]" for n, name in enumerate(after)], 1),
-    ]
-    return [f"for first in range(0, {size}, {COLUMNS}):", *indented(inner, 1)]
+    body += [f"some[{len(kept) + n}, first + j] = {name}" for n, name in enumerate(after.values())]
+    row = ["first = i * columns"]
+    row += [f"{name}{LEFT} = left{read_at[name]}, left_of{space}[e], i]" for name, end in kept if end == LEFT]
+    row += ["for j in range(columns):", *indented(body, 1)]
+    inner = []
+    for n, name in right:
+        inner += ["for j in range(columns):", f"{CUT}some[{n}, j] = right{read_at[name]}, right_of{space}[e], j]"]
+    inner += ["for i in range(rows):", *indented(row, 1)]
+    for n, name in enumerate(after):
+        inner += ["for p in range(pairs):", f"{CUT}work[{rows[name]}, e, p] = some[{len(kept) + n}, p]"]
+    return [f"for e in range(left_of{space}.size):", *indented(inner, 1)]
 
 
 def _kept(stage: tuple[Statement, ...], place: int, routine: Routine) -> list[tuple[str, str]]:

@@ -18,7 +18,9 @@ CLOSE = 5e-4
 EDGE = 16
 """Edge of the squares in which a block is transposed."""
 COLUMNS = 256
-"""The most columns that a block may have."""
+"""The most columns that a block may have, or the most pairs where there are positions."""
+TERMS = 3
+"""Terms of windows that are added at once, and what their number is a multiple of."""
 DEGREE = 9
 """Of the polynomials of a table."""
 ROUNDING = 38 / 4
@@ -128,24 +130,24 @@ def angles(G: Array, left: Array, right: Array, rows: Array, columns: Array, c: 
 def entry_angles(
     G: Array, left: Array, right: Array, rows: Array, columns: Array, lefts: Array, rights: Array, c: Array, g: Array
 ) -> None:
-    """As ``angles``, of inputs at positions: G has the axes (rows, columns, entries), the others one for positions.
+    """As ``angles``, of inputs at positions: G has the axes (entries, rows, columns), the others (inputs, positions..).
 
     ``lefts`` and ``rights`` are the positions of entries.
     """
-    for i in range(G.shape[0]):
-        for j in range(G.shape[1]):
-            for e in range(G.shape[2]):
-                x, y = lefts[e], rights[e]
-                c[i, j, e] = G[i, j, e] * rows[i, x] * columns[j, y]
-                g[i, j, e] = 1 - abs(c[i, j, e])
-                if g[i, j, e] < CLOSE:
-                    way = 1.0 if c[i, j, e] > 0 else -1.0
+    for e in range(G.shape[0]):
+        x, y = lefts[e], rights[e]
+        for i in range(G.shape[1]):
+            for j in range(G.shape[2]):
+                c[e, i, j] = G[e, i, j] * rows[i, x] * columns[j, y]
+                g[e, i, j] = 1 - abs(c[e, i, j])
+                if g[e, i, j] < CLOSE:
+                    way = 1.0 if c[e, i, j] > 0 else -1.0
                     gap = 0.0
                     for k in range(left.shape[2]):
                         step = left[i, x, k] - way * right[j, y, k]
                         gap += step * step
-                    g[i, j, e] = gap / 2
-                    c[i, j, e] = way * (1 - gap / 2)
+                    g[e, i, j] = gap / 2
+                    c[e, i, j] = way * (1 - gap / 2)
 
 
 def gaps(
@@ -163,30 +165,33 @@ def gaps(
     row: Array,
     column: Array,
 ) -> None:
-    """1 - |c| of covariances that are means of others, from the ``signs`` of those and their ``g``.
+    """1 - |c| of covariances that are means of others, from the ``signs`` of those and their ``g``: (entries, pairs).
 
     ``index``, ``place`` and ``factor`` are those of ``entries.Table``, ``lefts`` and ``rights`` positions of entries.
     ``left`` and ``right`` are the roots of the diagonals of the others, ``row`` and ``column`` the inverse ones of the
-    means'. With the vectors u_t = factor_t left_t row and v_t likewise, of length one, c = sum_t u_t v_t c_t, so that
-    1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2, where no digits are lost.
+    means', (positions, inputs). With the vectors u_t = factor_t left_t row and v_t likewise, of length one,
+    c = sum_t u_t v_t c_t, so that 1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2: no digits are lost.
     """
-    near = 0
+    columns = right.shape[1]
     for e in range(index.shape[0]):
-        result[e] = 1 - abs(c[e])
-        near += result[e] < CLOSE
-    if near == 0:
-        return
-    for e in range(index.shape[0]):
-        if result[e] < CLOSE:
-            x, y = lefts[e], rights[e]
-            gap = 0.0
-            for t in range(index.shape[1]):
-                u = factor[x, t] * left[place[x, t]] * row[x]
-                v = factor[y, t] * right[place[y, t]] * column[y]
-                source = index[e, t]
-                lack = g[source] if (signs[source] < 0) == (c[e] < 0) else 2 - g[source]
-                gap += u * v * lack + (u - v) * (u - v) / 2
-            result[e] = gap
+        near = 0
+        for p in range(c.shape[1]):
+            result[e, p] = 1 - abs(c[e, p])
+            near += result[e, p] < CLOSE
+        if near == 0:
+            continue
+        x, y = lefts[e], rights[e]
+        for p in range(c.shape[1]):
+            if result[e, p] < CLOSE:
+                i, j = p // columns, p % columns
+                gap = 0.0
+                for t in range(place.shape[1]):
+                    u = factor[x, t] * left[place[x, t], i] * row[x, i]
+                    v = factor[y, t] * right[place[y, t], j] * column[y, j]
+                    source = index[e, t]
+                    lack = g[source, p] if (signs[source, p] < 0) == (c[e, p] < 0) else 2 - g[source, p]
+                    gap += u * v * lack + (u - v) * (u - v) / 2
+                result[e, p] = gap
 
 
 def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array, results: Array) -> None:

@@ -196,8 +196,8 @@ class Compiled:
                             continue
                         if X2 is None:
                             self.functions.mirrored(values, results[name], i, j)
-                            if self.module.spaces and i == j:
-                                np.fill_diagonal(results[name][i:k, j:m], np.diagonal(values))
+                            if self.module.spaces and k == m:
+                                np.fill_diagonal(results[name][i:k, i:k], np.diagonal(values[:, i - j :]))
                         else:
                             self.functions.placed(values, results[name], i, j)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isqrt, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ntksym.codegen.backends import Functions
 from ntksym.codegen.entries import Entries, Table
+from ntksym.codegen.scalars import TERMS
 from ntksym.codegen.statements import Move, Window
 from ntksym.codegen.store import Kept
 from ntksym.kernels.labelled import Labelled, moved
@@ -22,11 +23,11 @@ from ntksym.kernels.sides import Side
 
 Array = Any
 Shape = tuple[int, ...]
-AT_ONCE = 1 << 14
-"""As many entries of pairs as a block is to have, which with all that is kept of them fit into the second cache."""
-AT_MOST = 8
-"""Rows and columns of a block at most: every thread is to have some, and what a block of a symmetric matrix holds above
-the diagonal is wasted."""
+AT_ONCE = 1 << 17
+"""As many entries of pairs as a block is to have at most; what is kept of them takes a hundred times as many bytes."""
+AT_MOST = 4, 32
+"""Rows and columns of a block at most: loops over columns are to be long, every thread is to have some
+blocks, and what one of a symmetric matrix holds above the diagonal is wasted."""
 Positions = tuple[tuple[Entries, ...], tuple[Table, ...]]
 
 
@@ -107,7 +108,8 @@ def _terms(left: Moves, right: Moves, entries: Entries, width: int) -> tuple[Arr
     index = left.place[entries.left][..., :, None] * width + right.place[entries.right][..., None, :]
     weight = left.weight[entries.left][..., :, None] * right.weight[entries.right][..., None, :]
     shape = len(index), prod(index.shape[1:])
-    return index.reshape(shape), weight.reshape(shape) / left.place.shape[1]
+    missing = (0, 0), (0, -shape[1] % TERMS)
+    return np.pad(index.reshape(shape), missing), np.pad(weight.reshape(shape) / left.place.shape[1], missing)
 
 
 def _needed(
@@ -127,9 +129,10 @@ def _needed(
 
 def block_size(entries: tuple[Entries, ...]) -> tuple[int, int]:
     """Rows and columns of a block of pairs."""
-    most = max(len(each.left) for each in entries)
-    side = min(max(isqrt(AT_ONCE // max(most, 1)), 1), AT_MOST)
-    return side, side
+    pairs = max(AT_ONCE // max(len(each.left) for each in entries), 1)
+    columns = min(pairs, AT_MOST[1])
+    rows = min(pairs // columns, AT_MOST[0])
+    return 1 << rows.bit_length() - 1, columns  # a power of two: where a block begins, its last columns begin before
 
 
 def given_at(module: Kept, functions: Functions, rows: Side, columns: Side) -> list[Array]:
@@ -146,15 +149,15 @@ def given_at(module: Kept, functions: Functions, rows: Side, columns: Side) -> l
 
 
 def entry_products(left: Array, right: Array, entries: Entries) -> Array:
-    """Inner products of inputs at positions, divided by the dimension: (N1, P, d) and (N2, P, d) to (N1, N2, entries).
+    """Inner products of inputs at positions, divided by the dimension: (N1, P, d) and (N2, P, d) to (entries, N1, N2).
 
     All pairs of positions at once where most are needed, entry by entry elsewhere.
     """
     count, d = left.shape[1], max(left.shape[2], 1)
-    if 4 * len(entries.left) > count * count:
-        whole = (left[:, None] / d) @ right[None].swapaxes(2, 3)
-        if len(entries.left) == count * count:
-            return whole.reshape(len(left), len(right), -1)
-        return whole[:, :, entries.left, entries.right]
-    x, y = left[:, entries.left].swapaxes(0, 1) / d, right[:, entries.right].transpose(1, 2, 0)
-    return np.ascontiguousarray((x @ y).transpose(1, 2, 0))
+    x, y = left.swapaxes(0, 1) / d, right.transpose(1, 2, 0)
+    if 4 * len(entries.left) <= count * count:
+        return x[entries.left] @ y[entries.right]
+    whole = (x.reshape(-1, left.shape[2]) @ y.swapaxes(0, 1).reshape(left.shape[2], -1)).reshape(
+        count, len(left), count, len(right)
+    )
+    return np.ascontiguousarray(whole[entries.left, :, entries.right])

@@ -278,14 +278,16 @@ def _pick(step: Step) -> Array:
 def _shift(step: Step) -> Array:
     (x,) = step.arrays
     axis = step.axis(step.node.attr("axis"))
-    return _gathered(x, axis, np.arange(x.shape[axis]) - step.node.attr("by"))
+    return _padded(x, axis, step.node.attr("by"), -step.node.attr("by"))
 
 
-def _gathered(x: Array, axis: int, index: Array) -> Array:
-    """x at positions of an axis, zero where there is no such position; the index may have several axes."""
-    inside = (index >= 0) & (index < x.shape[axis])
-    taken = x.take(np.where(inside, index, 0), axis=axis)
-    return np.where(inside.reshape(*inside.shape, *(1,) * (x.ndim - axis - 1)), taken, 0)
+def _padded(x: Array, axis: int, before: int, after: int) -> Array:
+    """x with as many zeros before and after its positions, or fewer positions where a number is negative."""
+    length = x.shape[axis]
+    out = np.zeros((*x.shape[:axis], before + length + after, *x.shape[axis + 1 :]), x.dtype)
+    inside = np.moveaxis(out, axis, 0)[max(before, 0) : max(before + length, 0)]
+    inside[:] = np.moveaxis(x, axis, 0)[max(-before, 0) :][: len(inside)]
+    return out
 
 
 @rule("patches")
@@ -298,9 +300,12 @@ def _patches(step: Step) -> Array:
     for name, extent in zip(attr("axes"), attr("kernel"), strict=True):
         axis = where[name]
         before = 0 if padding == "valid" else (extent - 1) // 2
-        index = np.arange(lengths[name])[:, None] * stride - before + np.arange(extent)
+        end = (lengths[name] - 1) * stride - before + extent
         if padding == "circular":
-            index %= x.shape[axis]
-        # the offsets come right behind their position; they wait before the coordinates for those to come
-        x = np.moveaxis(_gathered(x, axis, index), axis + 1, -2)
+            x = x.take(np.arange(-before, end) % x.shape[axis], axis=axis)
+        else:
+            x = _padded(x, axis, before, end - x.shape[axis])
+        windows = np.lib.stride_tricks.sliding_window_view(x, extent, axis)
+        # offsets wait before the coordinates for those of other axes to come
+        x = windows[(slice(None),) * axis + (slice(None, None, stride),)].swapaxes(-1, -2)
     return x.reshape(*x.shape[: 1 + len(step.types[0].positions)], prod(attr("kernel")), x.shape[-1])

@@ -13,7 +13,7 @@ pytest.importorskip("jax", reason='needs the extra "networks"')
 pytest.importorskip("optax", reason='needs the extra "networks"')
 pytest.importorskip("sklearn", reason='needs the extra "sklearn"')
 
-SMALL = ("--set", "bias=false", "--set", "d_out=10", "--widths", "32..128", "--samples", "16", "--steps", "1")
+SMALL = ("--set", "bias=false", "--set", "d_out=10", "--widths", "32..128", "--samples", "48", "--steps", "1")
 PNG = b"\x89PNG"
 
 
