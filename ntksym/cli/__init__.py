@@ -26,7 +26,19 @@ OPTIONAL_VALUES = ("--explain",)
 # click's own base class, under whatever name this release of typer has it
 UsageProblem = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
-COMMANDS = ("scaling", "kernel", "gram", "finite", "phase", "coordcheck", "validate", "drift", "train", "spectrum")
+COMMANDS = (
+    "scaling",
+    "kernel",
+    "gram",
+    "finite",
+    "phase",
+    "coordcheck",
+    "validate",
+    "drift",
+    "train",
+    "spectrum",
+    "report",
+)
 """Each stands in a file of its name, as a function ``<name>_command``, and is loaded when it is asked for."""
 
 

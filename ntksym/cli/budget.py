@@ -38,7 +38,7 @@ def budget_of(samples: str | None, seconds: str | None, seed: str, memory: str) 
     return Budget(
         None if samples is None else _samples(samples),
         None if seconds is None else _seconds(seconds),
-        _seed(seed),
+        seed_of(seed),
         memory_of(memory),
     )
 
@@ -61,8 +61,8 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _seed(text: str) -> int:
-    """A seed."""
+def seed_of(text: str) -> int:
+    """A seed, from 0 to 2**32 - 1."""
     if not re.fullmatch(r"\d{1,10}", text) or int(text) >= 2**32:
         raise NtksymError(f"--seed {text!r} is not a whole number from 0 to {2**32 - 1}")
     return int(text)

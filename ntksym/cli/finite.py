@@ -14,6 +14,7 @@ from ntksym.cli.output import Answer, answer, format_of
 from ntksym.errors import NtksymError
 from ntksym.language.interpret_sizes import Numbers
 from ntksym.language.program import Program
+from ntksym.records.tables import Table
 
 if TYPE_CHECKING:
     from ntksym.finite import FiniteValues
@@ -66,6 +67,20 @@ def finite_command(
     program, sizes, sigmas = program_and_numbers(
         arch, assignments or [], {"phi": phi, "depth": depth}, sigma_w=sigma_w, sigma_b=sigma_b
     )
+    table, values, verdict = finite_table(program, sizes, sigmas, widths=widths, inputs=inputs, tolerance=tolerance)
+    return answer(shown, output, table, lambda: to_json(values, verdict))
+
+
+def finite_table(
+    program: Program,
+    sizes: dict[str, Any],
+    sigmas: dict[str, Any],
+    *,
+    tolerance: float,
+    widths: str | None = None,
+    inputs: str | None = None,
+) -> tuple[Table, FiniteValues, Any]:
+    """The table at these widths with the verdict below it, the numbers it was made of, and the verdict itself."""
     record = finite.finite_width(program, sizes=sizes)
     free = sorted({symbol.name for width in record.wiring.widths for symbol in width.free_symbols} - set(sizes))
     chosen = widths_of(widths, free, sizes)
@@ -75,8 +90,7 @@ def finite_command(
     every = [widths_at(record, {**sizes, **dict.fromkeys(free, n)}) for n in chosen]
     table = rendering.to_table(values, every)
     verdict = finite.depth_to_width(values, tolerance, every[-1])
-    table = replace(table, notes=(*table.notes, *str(verdict).splitlines()))
-    return answer(shown, output, table, lambda: to_json(values, verdict))
+    return replace(table, notes=(*table.notes, *str(verdict).splitlines())), values, verdict
 
 
 def widths_of(text: str | None, free: list[str], sizes: dict[str, Any]) -> list[int]:

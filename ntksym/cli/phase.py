@@ -57,11 +57,11 @@ def phase_command(
     values.update({name: text for name, text in given.items() if text is not None})
     record = (phases.edge_of_chaos if edge else phases.phase_report)(source, digits=digits, **values)
     if diagram is not None and drawn is not None:
-        write_whole(diagram, image(phases.phase_diagram(source, **{**values, **_grid(record)}), drawn))
+        write_whole(diagram, image(phases.phase_diagram(source, **{**values, **grid_of(record)}), drawn))
     return answer(shown, output, record.to_table(), record.to_json, text=record.to_text())
 
 
-def _grid(record: Any) -> dict[str, Any]:
+def grid_of(record: Any) -> dict[str, Any]:
     """The weights of a diagram, up to twice those that the record is of."""
     if isinstance(record, phases.EdgeOfChaos):
         at = {"sigma_b": record.sigma_b, "sigma_w": record.point.sigma_w if record.point else 0}

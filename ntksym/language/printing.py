@@ -111,7 +111,8 @@ def _init(program: Program, node: Node) -> str:
     return start if node.attr("trainable") else f"{start}, frozen"
 
 
-def _header(node: Node) -> str:
+def header(node: Node) -> str:
+    """What a loop does, in words."""
     return f"repeat {node.attr('times')} times" if node.op == "repeat" else f"scan over {node.attr('axis')}"
 
 
@@ -136,7 +137,7 @@ def _listed(program: Program) -> Iterator[tuple[str, str]]:
                 made = several.get(node.id, [node])
                 entering = ", ".join(f"{inside} := {outside}" for inside, outside in bound(node, names))
                 types = ", ".join(str(one.type) for one in made)
-                yield f"{pad}{', '.join(names[one.id] for one in made)} = {_header(node)}, {entering}", types
+                yield f"{pad}{', '.join(names[one.id] for one in made)} = {header(node)}, {entering}", types
                 yield from block_lines(node.block, pad + "  ")
             elif node.op not in ("carry", "element", "result"):
                 yield left + expression(node, [names[i] for i in node.inputs]), str(node.type)
@@ -181,7 +182,7 @@ def _graph(program: Program, style: _Style) -> Iterator[str]:
             elif node.op in ("carry", "element", "result"):
                 text = name
             if node.block:
-                yield pad + style.open.format(id=node.id, text=style.quote(_header(node)))
+                yield pad + style.open.format(id=node.id, text=style.quote(header(node)))
                 yield from draw(node.block, pad + "  ")
                 yield pad + style.close
                 edges.extend(zip(node.inputs, node.block.arguments, strict=True))

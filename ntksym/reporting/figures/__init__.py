@@ -7,9 +7,9 @@ in black and white, too: lines and markers differ, not colours alone.
 from importlib import import_module
 from pkgutil import iter_modules
 
-from ntksym.reporting.figures._base import figure, image, image_format
+from ntksym.reporting.figures._base import figure, image, image_format, saved
 
-__all__ = ["figure", "image", "image_format"]
+__all__ = ["figure", "image", "image_format", "saved"]
 
 for _module in iter_modules(__path__):
     if not _module.name.startswith("_"):

@@ -37,18 +37,19 @@ def image_format(path: str) -> str:
 
 def image(record: object, form: str) -> bytes:
     """The figure of a record as the contents of a file of this form; html is a page with the svg inside."""
-    return _page(figure(record)) if form == "html" else _saved(figure(record), form)
+    return _page(figure(record)) if form == "html" else saved(figure(record), form)
 
 
-def _saved(made: Any, form: str) -> bytes:
+def saved(made: Any, form: str, *, transparent: bool = False) -> bytes:
+    """A figure as the contents of a png, svg or pdf file; the same figure gives the same bytes."""
     out = BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "ntksym"}):
-        made.savefig(out, format=form, dpi=150, metadata=_METADATA[form])
+        made.savefig(out, format=form, dpi=150, metadata=_METADATA[form], transparent=transparent)
     return out.getvalue()
 
 
 def _page(made: Any) -> bytes:
-    svg = _saved(made, "svg").decode()
+    svg = saved(made, "svg").decode()
     head = f'<meta charset="utf-8">\n<title>{escape(made.get_suptitle() or "ntksym")}</title>\n<style>{_STYLE}</style>'
     body = svg[svg.index("<svg") :]
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}</body>\n</html>\n'.encode()

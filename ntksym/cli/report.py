@@ -1,0 +1,169 @@
+"""``ntksym report``: everything that ntksym derives and measures of an architecture, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from ntksym._lazy import lazy
+from ntksym.cli.budget import DEFAULT_SEED, Seed, seed_of, widths_of
+from ntksym.cli.finite import DEFAULT_TOLERANCE, finite_table
+from ntksym.cli.inputs import program_and_numbers
+from ntksym.cli.options import Arch, Assignments, Depth, Phi, SigmaB, SigmaW
+from ntksym.cli.output import Answer, complain
+from ntksym.cli.pages import Page, page_format, written
+from ntksym.cli.phase import grid_of
+from ntksym.cli.settings import one_of, optimizers_of
+from ntksym.cli.validate import MAKERS, Asked
+from ntksym.errors import NtksymError
+from ntksym.language.program import Program
+from ntksym.reporting.blocks import blocks
+from ntksym.reporting.document import Block, Document, Prose, Refusal, Section
+from ntksym.sampling.optimizers import builders
+from ntksym.scaling.derive import scaling_table
+from ntksym.scaling.parametrizations import parametrizations
+from ntksym.validation.coordinates import coord_check
+from ntksym.validation.experiments import dimension_of
+from ntksym.validation.validate import validate
+
+kernels, phases = lazy("ntksym.kernels"), lazy("ntksym.phases")  # SymPy comes with them
+
+WIDTHS = "16,32,64"
+SAMPLES, SMALL = 64, 4
+"""Networks of each width that are held against predictions, and the sizes of dimensions that have none."""
+TRAINED, STEPS, RATE = 16, 2, 2**-6
+"""Networks of each width that the coordinate check trains, for how long, at what rate; most time is compilation."""
+OPTIMIZER, PARAMETRIZATION = "adam", "mup"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is about, and what networks are drawn for it."""
+
+    program: Program
+    sizes: dict[str, Any]
+    sigmas: dict[str, Any]
+    asked: Asked
+    widths: tuple[int, ...]
+    seed: int
+
+
+def _scaling(subject: Subject) -> Iterator[Any]:
+    asked = subject.asked
+    yield scaling_table(subject.program, optimizer=asked.optimizer, parametrization=asked.parametrization)
+
+
+def _kernel(subject: Subject) -> Iterator[Any]:
+    yield kernels.kernel_recursion(subject.program, sizes=subject.sizes)
+
+
+def _phases(subject: Subject) -> Iterator[Any]:
+    """The phase at these weights, and the diagram around them."""
+    values = {**subject.sizes, **subject.sigmas}
+    record = phases.phase_report(subject.program, **values)
+    yield record
+    yield phases.phase_diagram(subject.program, **{**values, **grid_of(record)})
+
+
+def _finite(subject: Subject) -> Iterator[Any]:
+    table, *_ = finite_table(subject.program, subject.sizes, subject.sigmas, tolerance=DEFAULT_TOLERANCE)
+    yield table
+
+
+def _validation(subject: Subject) -> Iterator[Any]:
+    """All predictions but those of the scaling table, which the coordinate check is about."""
+    free = (dim for dim in subject.program.dims if not dim.large and dim.default is None and dim.equals is None)
+    records = [make(subject.program, subject.asked) for name, make in MAKERS.items() if name != "scaling"]
+    yield validate(
+        subject.program,
+        *records,
+        widths=subject.widths,
+        samples=SAMPLES,
+        dim=subject.asked.dim,
+        sizes={**dict.fromkeys((dim.name for dim in free), SMALL), **subject.sizes},
+        sigmas=subject.sigmas,
+        seed=subject.seed,
+        progress=True,
+    )
+
+
+def _coordinates(subject: Subject) -> Iterator[Any]:
+    yield coord_check(
+        subject.program,
+        widths=subject.widths,
+        dim=subject.asked.dim,
+        optimizer=subject.asked.optimizer,
+        parametrization=subject.asked.parametrization,
+        sizes=subject.sizes,
+        steps=STEPS,
+        samples=TRAINED,
+        lr=RATE,
+        seed=subject.seed,
+        progress=True,
+    )
+
+
+SECTIONS: dict[str, Callable[[Subject], Iterator[Any]]] = {
+    "The program": lambda subject: iter((subject.program,)),
+    "How it scales": _scaling,
+    "Kernels at infinite width": _kernel,
+    "Order and chaos": _phases,
+    "Finite width": _finite,
+    "Predicted and measured": _validation,
+    "Coordinate check": _coordinates,
+}
+"""Title of a section, and the records that it shows; an analysis that refuses the program says so in its place."""
+
+
+def report_command(
+    arch: Arch = None,
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", show_default=False, help=f"{', '.join(builders)}; {OPTIMIZER} if not given.")
+    ] = OPTIMIZER,
+    parametrization: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", show_default=False, help=f"{', '.join(parametrizations)}; {PARAMETRIZATION} if not given."
+        ),
+    ] = PARAMETRIZATION,
+    widths: Annotated[
+        str, typer.Option(metavar="N,N,...", show_default=False, help=f"Of finite networks; {WIDTHS} if not given.")
+    ] = WIDTHS,
+    seed: Seed = DEFAULT_SEED,
+    assignments: Assignments = None,
+    phi: Phi = None,
+    depth: Depth = None,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = None,
+    output: Page = None,
+) -> Answer:
+    """Write all that is derived and measured of an architecture on one page: .html, .pdf, .tex."""
+    form = page_format(output)
+    chosen, grown = optimizers_of(optimizer, builders), widths_of(widths)
+    one_of(parametrization, parametrizations, "parametrization")
+    program, sizes, sigmas = program_and_numbers(
+        arch, assignments or [], {"phi": phi, "depth": depth}, sigma_w=sigma_w, sigma_b=sigma_b
+    )
+    asked = Asked(dimension_of(program, None), chosen, parametrization)
+    return written(_document(Subject(program, sizes, sigmas, asked, grown, seed_of(seed))), form, output)
+
+
+def _document(subject: Subject) -> Document:
+    sections = tuple(Section(title, _blocks(title, records, subject)) for title, records in SECTIONS.items())
+    lead = Prose((f"What ntksym derives of {subject.program.name}, and what finite networks of it show.",))
+    return Document(f"{subject.program.name}: a report", lead, sections)
+
+
+def _blocks(title: str, records: Callable[[Subject], Iterator[Any]], subject: Subject) -> tuple[Block, ...]:
+    """What a section shows; what came before a refusal stays."""
+    shown: list[Block] = []
+    try:
+        for record in records(subject):
+            shown += blocks(record)
+    except NtksymError as error:
+        complain(f"{title}: {error}")
+        shown.append(Refusal(f"Not derived: {error}"))
+    return tuple(shown)

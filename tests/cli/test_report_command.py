@@ -1,0 +1,58 @@
+"""The command that writes everything about an architecture on one page."""
+
+import re
+
+import pytest
+
+from ntksym.cli import report
+from tests.cli.helpers import Run, refused
+from tests.reporting.browser import console, needs_browser
+
+MEASURED = ("Predicted and measured", "Coordinate check")
+
+
+@pytest.fixture
+def derived_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the sections that draw networks, whose records have tests of their own."""
+    kept = {title: records for title, records in report.SECTIONS.items() if title not in MEASURED}
+    monkeypatch.setattr(report, "SECTIONS", kept)
+
+
+@pytest.mark.usefixtures("derived_only")
+def test_what_is_derived_stands_on_the_page_and_what_is_not_with_its_reason(run: Run) -> None:
+    code, out, err = run("report", "transformer", "-o", "page.html")
+    assert (code, out) == (0, "wrote page.html\n")
+    with open("page.html", encoding="utf-8") as file:
+        page = file.read()
+    titles = re.findall(r'<h2 id="s\d">([^<]*)</h2>', page)
+    assert titles == [title for title in report.SECTIONS if title not in MEASURED]
+    assert "v14 = contract(v7, v12)" in page
+    assert "<td>block.attn.q.w</td>" in page
+    assert r"\operatorname{softmax}" in page
+    refusals = re.findall(r'<p class="refusal">Not derived: ([^<]*)', page)
+    assert len(refusals) == 2
+    assert err.count("\n") == 2
+    for reason, line in zip(refusals, err.splitlines(), strict=True):
+        assert reason.split("&")[0] in line
+
+
+@pytest.mark.parametrize("name", [None, "page", "page.docx", "page.png"])
+def test_a_name_without_a_known_ending_is_refused(run: Run, name: str | None) -> None:
+    assert ".html" in refused(run("report", "mlp", *(["-o", name] if name else [])))
+
+
+def test_bad_input_is_refused_before_anything_is_derived(run: Run) -> None:
+    assert "no architecture" in refused(run("report", "nothing", "-o", "page.html"))
+    assert "--widths" in refused(run("report", "mlp", "--widths", "8", "-o", "page.html"))
+    assert "optimizer" in refused(run("report", "mlp", "--optimizer", "sdg", "-o", "page.html"))
+    assert "parametrization" in refused(run("report", "mlp", "--parametrization", "nop", "-o", "page.html"))
+
+
+@pytest.mark.long
+@needs_browser
+def test_a_whole_report_of_a_transformer(run: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
+    page = tmp_path_factory.mktemp("report") / "page.html"
+    assert run("report", "transformer", "-o", str(page))[0] == 0
+    text = page.read_text(encoding="utf-8")
+    assert all(f">{title}</h2>" in text for title in report.SECTIONS)
+    assert console(page) == []
