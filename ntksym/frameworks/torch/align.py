@@ -65,7 +65,7 @@ def _number(values: Sequence[Any], points: Sequence[Point], what: str) -> Any:
     first = values[0]
     if all(value == first for value in values):
         return first
-    found = _monomial([float(value) for value in values], points)
+    found = monomial([float(value) for value in values], points)
     if found is None:
         seen = ", ".join(f"{value:.6g} at {_text(point)}" for value, point in zip(values, points, strict=True))
         raise FrameworkError(
@@ -75,7 +75,8 @@ def _number(values: Sequence[Any], points: Sequence[Point], what: str) -> Any:
     return found
 
 
-def _monomial(values: Sequence[float], points: Sequence[Point]) -> Size | None:
+def monomial(values: Sequence[float], points: Sequence[Point]) -> Size | None:
+    """The coefficient times powers of dimensions that numbers are at all points; None if there is none."""
     sign = math.copysign(1.0, values[0])
     if any(value * sign <= 0 for value in values):
         return None

@@ -93,12 +93,3 @@ def leaves(value: Any) -> Iterator[Any]:
 def arguments(step: Step, kind: type) -> list[Any]:
     """The references, parameters or buffers among a step's arguments, in order."""
     return [leaf for _, value in step.args for leaf in leaves(value) if isinstance(leaf, kind)]
-
-
-def parameters(items: tuple[Item, ...]) -> Iterator[Parameter]:
-    """Every parameter that a tree of items uses, in order of use (several times if it is used several times)."""
-    for item in items:
-        if isinstance(item, Loop):
-            yield from parameters(item.body)
-        else:
-            yield from arguments(item, Parameter)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -11,25 +11,33 @@ from ntksym.errors import FrameworkError
 from ntksym.frameworks.torch import rules  # noqa: F401  the rules register themselves
 from ntksym.frameworks.torch.align import Point, aligned
 from ntksym.frameworks.torch.capture import capture
-from ntksym.frameworks.torch.graph import Item, Loop, Shape, parameters
+from ntksym.frameworks.torch.graph import Item, Loop, Parameter, Shape, arguments
+from ntksym.frameworks.torch.names import Pattern, Seen, pattern
 from ntksym.frameworks.torch.read import program_of
 from ntksym.frameworks.torch.roll import rolled
+from ntksym.language.dims import Size, as_size
 from ntksym.language.program import Program
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a parameter of a program comes from: its shape, and its names in the module, one for each copy."""
+    """Where a parameter of a program comes from: its shape in the module, how often it is copied, and its names."""
 
     shape: Shape
-    names: tuple[str, ...]
+    times: tuple[Size, ...]
+    pattern: Pattern
+
+    def names(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
+        """The names of all copies at these sizes."""
+        copies = product(*(range(round(size.value(sizes))) for size in self.times))
+        return tuple(self.pattern.at(copy, sizes) for copy in copies)
 
 
 @dataclass(frozen=True, eq=False)
 class TorchProgram(Program):
     """A program that was read from a module, and by its parameters' names where they come from.
 
-    ``sizes`` are the smallest it was read at; ``sources`` holds the names at those.
+    ``sizes`` are the smallest it was read at.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -68,17 +76,52 @@ def from_torch(
         FrameworkError: the module cannot be exported or read; the message names the module, the operation, and what
             to do.
     """
-    points = _points(sizes)
+    return read(build, sizes, inputs, name=name, batched=batched)
+
+
+def read(
+    build: Callable[..., Any],
+    sizes: Mapping[str, Sequence[int]],
+    inputs: Any,
+    *,
+    name: str | None = None,
+    batched: bool = True,
+    zeros: frozenset[str] = frozenset(),
+) -> TorchProgram:
+    """What ``from_torch`` does; matrices that ``zeros`` names (as in the module) start at zero."""
+    points = points_of(sizes)
     graphs = [capture(build, inputs, point) for point in points]
-    tree = aligned(rolled(graphs), points)
-    program, recorded = program_of(name or graphs[0].name, tree, graphs[0].output, batched)
-    shapes = {parameter.name: parameter.shape for parameter in parameters(tree)}
-    names = _names(tree)
-    sources = {new: Source(shapes[old], names.get(old, (old,))) for old, new in recorded.items()}
-    return TorchProgram(program.name, program.block, dict(points[0]), sources)
+    trees = rolled(graphs)
+    tree = aligned(trees, points)
+    program, recorded = program_of(name or graphs[0].name, tree, graphs[0].output, batched, zeros)
+    met = [list(_met(each, ())) for each in trees]
+    sources = {}
+    for i, (parameter, loops) in enumerate(_met(tree, ())):
+        if parameter.name in recorded:
+            seen = [one for each, point in zip(met, points, strict=True) for one in _seen(*each[i], point)]
+            times = tuple(as_size(loop.times) for loop in loops)
+            sources[recorded[parameter.name]] = Source(parameter.shape, times, pattern(seen))
+    return TorchProgram(program.name, program.block, points[0], sources)
 
 
-def _points(sizes: Mapping[str, Sequence[int]]) -> list[Point]:
+def _met(tree: tuple[Item, ...], loops: tuple[Loop, ...]) -> Iterator[tuple[Parameter, tuple[Loop, ...]]]:
+    """Every parameter of the first copies, with the loops around it."""
+    for item in tree:
+        if isinstance(item, Loop):
+            yield from _met(item.body, (*loops, item))
+        else:
+            yield from ((parameter, loops) for parameter in arguments(item, Parameter))
+
+
+def _seen(parameter: Parameter, loops: tuple[Loop, ...], point: Point) -> Iterator[Seen]:
+    """The names of a parameter in the first copy, and in the copies of each loop."""
+    yield Seen(parameter.name, (0,) * len(loops), point)
+    for level, loop in enumerate(loops):
+        for i, name in enumerate(dict(loop.copies)[parameter.name]):
+            yield Seen(name, tuple(i if j == level else 0 for j in range(len(loops))), point)
+
+
+def points_of(sizes: Mapping[str, Sequence[int]]) -> list[Point]:
     """Every combination of the sizes, the smallest first."""
     if not sizes:
         raise FrameworkError("found no sizes; expected a dimension that grows, such as sizes={'n': (64, 128)}")
@@ -89,12 +132,3 @@ def _points(sizes: Mapping[str, Sequence[int]]) -> list[Point]:
                 f"the sizes of {name} are {values!r}; expected two different whole numbers or more, such as (64, 128)"
             )
     return [dict(zip(sizes, values, strict=True)) for values in product(*(sorted(set(v)) for v in sizes.values()))]
-
-
-def _names(tree: tuple[Item, ...]) -> dict[str, tuple[str, ...]]:
-    """The names in all copies of the parameters in loops, by the first copy's."""
-    out: dict[str, tuple[str, ...]] = {}
-    for item in tree:
-        if isinstance(item, Loop):
-            out.update(dict(item.copies))
-    return out

@@ -64,6 +64,7 @@ class Reader:
 
     tracer: Tracer
     batched: bool
+    zeros: frozenset[str]
     names: Names = field(default_factory=Names)
     made: dict[int, Operand] = field(default_factory=dict)
     used: dict[str, Weight | Tensor] = field(default_factory=dict)
@@ -140,7 +141,8 @@ class Reader:
             return known, self.rows[name] != side
         shape, axes = trained.shape, tuple(Axis(atom.name, atom.size) for atom in index)
         made = weight(
-            self.any(), self.name(name), shape[rows], shape[cols], index=axes, trainable=trained.parameter.trainable
+            self.any(), self.name(name), shape[rows], shape[cols], index=axes, trainable=trained.parameter.trainable,
+            init="zeros" if name in self.zeros else "normal",
         )  # fmt: skip
         self.used[name], self.rows[name], self.recorded[name] = made, side, made.name
         return made, False
@@ -212,9 +214,14 @@ def _is_partial(leaf: Any) -> bool:
     return getattr(leaf, "partial", False) is True
 
 
-def program_of(name: str, tree: tuple[Item, ...], output: int, batched: bool) -> tuple[Program, dict[str, str]]:
-    """The program that a tree of steps computes, and the name in it of each parameter of the first copies."""
-    reader = Reader(Tracer(), batched)
+def program_of(
+    name: str, tree: tuple[Item, ...], output: int, batched: bool, zeros: frozenset[str]
+) -> tuple[Program, dict[str, str]]:
+    """The program that a tree of steps computes, and the name in it of each parameter of the first copies.
+
+    ``zeros`` names the matrices that start at zero.
+    """
+    reader = Reader(Tracer(), batched, zeros)
     reader.items(tree)
     result = reader.made[output]
     if not isinstance(result, Tensor):

@@ -1,0 +1,29 @@
+"""PyTorch where it is installed, and the modules that the tests read."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def models():
+    """tests/frameworks/models.py; skips where PyTorch is missing."""
+    pytest.importorskip("torch")
+    spec = importlib.util.spec_from_file_location("torch_models", Path(__file__).with_name("models.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def gpt(models):
+    """A small GPT with a fused projection and a tied readout, read once."""
+    import torch
+
+    import ntksym as ns
+
+    def build(n, L):
+        return models.GPT(n, L, fused=True, tied=True)
+
+    return ns.from_torch(build, {"n": (32, 64), "L": (2, 3)}, torch.zeros(2, 16, dtype=torch.long))
