@@ -59,11 +59,11 @@ def _placed(values: Array, result: Array, row: int, column: int) -> None:
 
 def _mirrored(values: Array, result: Array, row: int, column: int) -> None:
     """As ``scalars.mirrored``."""
-    if row == column:
-        values = np.tril(values, -1)
-        values = values + values.T
-    _placed(values, result, row, column)
-    _placed(values.T, result, column, row)
+    left, square = values[:, : max(row - column, 0)], np.tril(values[:, max(row - column, 0) :], -1)
+    _placed(left, result, row, column)
+    _placed(left.T, result, column, row)
+    if square.size:
+        _placed(square + square.T, result, row, row)
 
 
 def numpy_backend(kept: Kept) -> Functions:
