@@ -18,12 +18,19 @@ def models():
 
 @pytest.fixture(scope="session")
 def gpt(models):
-    """A small GPT with a fused projection and a tied readout, read once."""
+    """A small GPT whose logits are divided by the coordinates of a head, read once."""
     import torch
 
     import ntksym as ns
 
     def build(n, L):
-        return models.GPT(n, L, fused=True, tied=True)
+        return models.GPT(n, L, scale=lambda d_head: 1 / d_head)
 
     return ns.from_torch(build, {"n": (32, 64), "L": (2, 3)}, torch.zeros(2, 16, dtype=torch.long))
+
+
+@pytest.fixture(scope="session")
+def gpt_table(gpt):
+    import ntksym as ns
+
+    return ns.scaling_table(gpt)

@@ -14,27 +14,37 @@ BASE = {"n": 32, "L": 2}
 
 
 @pytest.fixture(scope="module")
-def table(gpt):
-    return ns.scaling_table(gpt)
-
-
-@pytest.fixture(scope="module")
 def mlp(models):
     return ns.scaling_table(ns.from_torch(models.MLP, {"n": (32, 64)}, torch.zeros(5, 64)))
 
 
-def test_groups_hold_every_parameter_once_with_the_numbers_of_its_row(models, table):
-    model = models.GPT(128, 5, fused=True, tied=True)
-    groups = ns.param_groups(model, table, lr=3e-3, base=BASE)  # the sizes are found: n = 128, L = 5
+def test_groups_hold_every_parameter_once_with_the_numbers_of_its_row(models, gpt_table):
+    model = models.GPT(128, 5)
+    groups = ns.param_groups(model, gpt_table, lr=3e-3, base=BASE)  # the sizes are found: n = 128, L = 5
     of = {id(p): group for group in groups for p in group["params"]}
     assert sum(len(group["params"]) for group in groups) == len(of) == len(list(model.parameters()))
     wider, deeper = 128 / 32, 5 / 2
-    expected = {"wte.weight": wider**-0.5, "h.4.attn.c_attn.weight": wider**-1.5 * deeper**-0.5,
-                "h.0.mlp.2.weight": wider**-1 * deeper**-0.5}  # fmt: skip
+    # the exponents of Yang et al. (2022) for widths and of Yang et al. (2023) for depths with Adam
+    expected = {"wte": 1, "wpe": 1, "lm_head": 1 / wider, "h": 1 / (wider * deeper**0.5)}
     for name, parameter in model.named_parameters():
-        if name in expected:
-            assert of[id(parameter)]["lr"] == pytest.approx(3e-3 * expected[name], rel=1e-12)
-    assert ns.multipliers(model, table, base=BASE) == "multiply what wte.weight makes in lm_head by 0.25"
+        assert of[id(parameter)]["lr"] == pytest.approx(3e-3 * expected[name.partition(".")[0]], rel=1e-12), name
+    assert ns.multipliers(model, gpt_table, base=BASE) == ""
+
+
+class Tied(torch.nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.table, self.hidden = torch.nn.Embedding(11, n), torch.nn.Linear(n, n)
+        self.readout = torch.nn.Linear(n, 11, bias=False)
+        self.readout.weight = self.table.weight
+
+    def forward(self, tokens):
+        return self.readout(torch.relu(self.hidden(self.table(tokens))))
+
+
+def test_a_factor_of_one_use_of_a_tied_parameter_is_told():
+    table = ns.scaling_table(ns.from_torch(Tied, {"n": (16, 32)}, torch.zeros(2, 5, dtype=torch.long)))
+    assert ns.multipliers(Tied(64), table, base={"n": 16}) == "multiply what table.weight makes in readout by 0.25"
 
 
 def test_groups_train_compile_and_return_from_a_checkpoint(models, mlp):

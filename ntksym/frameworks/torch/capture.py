@@ -146,10 +146,19 @@ def _plain(value: Any, known: dict[Any, Any]) -> Any:
 
 
 def _shape(node: Any) -> tuple[Any, ...]:
+    """The shape of a step's result; shapes for several results.
+
+    Raises FrameworkError for a length that depends on data.
+    """
     value = node.meta.get("val")
-    if isinstance(value, list | tuple):
-        return tuple(tuple(getattr(item, "shape", ())) for item in value)
-    return tuple(getattr(value, "shape", ()))
+    several = isinstance(value, list | tuple)
+    shapes = [tuple(getattr(item, "shape", ())) for item in (value if several else [value])]
+    if any(not isinstance(length, int) for shape in shapes for length in shape):
+        raise FrameworkError(
+            f"{_where(node) or 'the module'}: the operation {_op(node.target)} makes a tensor whose shape depends on "
+            "data; a program has fixed axes: write graphs with a dense adjacency matrix, masks instead of selections"
+        )
+    return tuple(shapes) if several else shapes[0]
 
 
 def _where(node: Any) -> str:

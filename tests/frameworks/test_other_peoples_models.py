@@ -1,0 +1,194 @@
+"""Modules that nobody here wrote: read, or refused with the place and the reason."""
+
+from fractions import Fraction
+
+import pytest
+
+import ntksym as ns
+from ntksym.errors import FrameworkError, ScalingError
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of those packages about themselves and each other
+
+TOKENS = torch.zeros(2, 16, dtype=torch.long)
+WIDTHS = {"n": (64, 128)}
+
+
+def powers(table, column="lr"):
+    return {row.name: str(row.column(column)) for row in table.parameters}
+
+
+def encoder(n, L=2, norm_first=True):
+    layer = torch.nn.TransformerEncoderLayer(n, 4, 4 * n, batch_first=True, norm_first=norm_first)
+    return torch.nn.TransformerEncoder(layer, L, enable_nested_tensor=False)
+
+
+def test_the_encoder_of_torch():
+    read = ns.from_torch(encoder, WIDTHS, lambda n: torch.zeros(2, 16, n))
+    lr = powers(ns.scaling_table(read))
+    assert (
+        lr["layers.linear1.weight"] == lr["layers.linear2.weight"] == lr["layers.self_attn.out_proj.weight"] == "n^-1"
+    )
+    assert str(next(node.attr("times") for node in read.nodes.values() if node.op == "repeat")) == "2"
+
+
+@pytest.mark.long
+def test_the_encoder_of_torch_with_norms_behind_has_no_skip_path():
+    sizes = {"n": (64, 128), "L": (2, 3)}
+    read = ns.from_torch(lambda n, L: encoder(n, L, False), sizes, lambda n, L: torch.zeros(2, 16, n))
+    with pytest.raises(ScalingError, match="layers: the L copies have no skip path"):
+        ns.scaling_table(read)
+
+
+@pytest.fixture(scope="module")
+def torchvision():
+    """Builds of torchvision for another PyTorch lack its compiled operations, which no model here needs."""
+    try:
+        return pytest.importorskip("torchvision")
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _LIBRARIES.append(library)
+        return pytest.importorskip("torchvision")
+
+
+_LIBRARIES = []
+"""Operations are defined for as long as their library lives."""
+
+
+def resnet18(n, torchvision, norm):
+    block = torchvision.models.resnet.BasicBlock
+    model = torchvision.models.resnet.ResNet(block, [2, 2, 2, 2], num_classes=10, norm_layer=norm)
+    model.inplanes = n
+    model.conv1, model.bn1 = torch.nn.Conv2d(3, n, 7, 2, 3, bias=False), norm(n)
+    for i, stride in enumerate((1, 2, 2, 2)):
+        setattr(model, f"layer{i + 1}", model._make_layer(block, 2**i * n, 2, stride=stride))
+    model.fc = torch.nn.Linear(8 * n, 10)
+    return model
+
+
+@pytest.mark.long
+def test_resnet18_of_torchvision(torchvision):
+    def build(n):
+        return resnet18(n, torchvision, lambda channels: torch.nn.GroupNorm(1, channels))
+
+    table = ns.scaling_table(ns.from_torch(build, {"n": (16, 32)}, torch.zeros(2, 3, 64, 64)))
+    lr, std = powers(table), powers(table, "init_std")
+    assert (lr["conv1.weight"], std["conv1.weight"]) == ("1", "1")  # from three channels, which stay
+    assert (lr["layer3.0.conv1.weight"], std["layer3.0.conv1.weight"]) == ("n^-1", "n^(-1/2)")
+    assert (lr["layer4.0.downsample.0.weight"], std["layer4.0.downsample.0.weight"]) == ("n^-1", "n^(-1/2)")
+    assert (lr["fc.weight"], std["fc.weight"]) == ("n^-1", "n^-1")
+    assert table["layer2.0.conv1.weight"].shape == ("2*n", "9*n")
+    with pytest.raises(FrameworkError, match=r"bn1: .*batch normalisation couples the examples.*norm_layer"):
+        ns.from_torch(
+            lambda n: resnet18(n, torchvision, torch.nn.BatchNorm2d), {"n": (16, 32)}, torch.zeros(2, 3, 64, 64)
+        )
+
+
+@pytest.mark.long
+def test_the_class_token_of_a_vision_transformer_is_refused(torchvision):
+    def build(n):
+        return torchvision.models.VisionTransformer(32, 8, 2, 4, n, 4 * n)
+
+    with pytest.raises(FrameworkError, match="the parameter class_token is repeated along new dimensions"):
+        ns.from_torch(build, WIDTHS, torch.zeros(2, 3, 32, 32))
+
+
+@pytest.fixture(scope="module")
+def hf(torchvision):
+    return pytest.importorskip("transformers")
+
+
+SMALL = {"vocab_size": 65, "num_hidden_layers": 2, "num_attention_heads": 4, "use_cache": False}
+LLAMA = {
+    "model.embed_tokens.weight": "embed.w",
+    "model.layers.input_layernorm.weight": "block.norm1.g",
+    **{f"model.layers.self_attn.{part}_proj.weight": f"block.attn.{part}.w" for part in "qkvo"},
+    "model.layers.post_attention_layernorm.weight": "block.norm2.g",
+    **{f"model.layers.mlp.{part}_proj.weight": f"block.mlp.{part}.w" for part in ("gate", "up", "down")},
+    "model.norm.weight": "norm.g",
+    "lm_head.weight": "readout.w",
+}
+
+
+@pytest.mark.long
+def test_llama_has_the_table_of_the_zoo(hf):
+    def build(n, L):
+        sizes = {"hidden_size": n, "intermediate_size": 3 * n, "num_hidden_layers": L, "num_key_value_heads": 2}
+        return hf.LlamaForCausalLM(hf.LlamaConfig(**{**SMALL, **sizes}))
+
+    mine = ns.scaling_table(ns.from_torch(build, {"n": (64, 128), "L": (2, 3)}, TOKENS))
+    settings = dict.fromkeys(("rotary", "rms", "gated", "affine", "grouped"), True)
+    theirs = ns.scaling_table(ns.zoo.load("transformer")(scale=Fraction(-1, 2), branch=Fraction(0), ff=3, **settings))
+    for column in ("init_std", "lr", "weight_decay"):
+        assert {LLAMA[name]: power for name, power in powers(mine, column).items()} == powers(theirs, column)
+    assert mine.verdict.stable == theirs.verdict.stable
+
+
+@pytest.mark.long
+def test_gpt2_is_a_gpt(hf, models):
+    def build(n):
+        return hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=65, n_embd=n, n_layer=2, n_head=4, use_cache=False))
+
+    mine = ns.scaling_table(ns.from_torch(build, WIDTHS, TOKENS))
+    nano = ns.scaling_table(ns.from_torch(lambda n: models.GPT(n, 2, fused=True, tied=True), WIDTHS, TOKENS))
+    pairs = {"attn.c_attn": "attn.c_attn", "attn.c_proj": "attn.c_proj", "mlp.c_fc": "mlp.0", "mlp.c_proj": "mlp.2"}
+    for theirs, ours in pairs.items():
+        for column in ("init_std", "lr"):
+            name = f"transformer.h.{theirs}.weight"
+            assert powers(mine, column)[name] == powers(nano, column)[f"h.{ours}.weight"]
+
+
+@pytest.mark.long
+def test_mixtral_and_mamba_are_refused_by_name(hf):
+    def mixtral(n):
+        config = hf.MixtralConfig(
+            hidden_size=n, intermediate_size=3 * n, num_key_value_heads=2, num_local_experts=4, **SMALL
+        )
+        return hf.MixtralForCausalLM(config)
+
+    def mamba(n):
+        config = hf.MambaConfig(vocab_size=65, hidden_size=n, state_size=4, num_hidden_layers=2, use_cache=False)
+        return hf.MambaForCausalLM(config)
+
+    with pytest.raises(FrameworkError, match=r"^model.layers.0.mlp.gate: the operation topk"):
+        ns.from_torch(mixtral, WIDTHS, TOKENS)
+    with pytest.raises(FrameworkError, match=r"mixer.x_proj.weight is 12 at n=64, 16 at n=128: no product"):
+        ns.from_torch(mamba, WIDTHS, TOKENS)  # the rank of its time steps is n/16, added to twice the state
+
+
+class Graph(torch.nn.Module):
+    """Two layers on a dense adjacency matrix."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.first, self.second, self.last = torch.nn.Linear(8, n), torch.nn.Linear(n, n), torch.nn.Linear(n, 3)
+
+    def forward(self, x, adjacency):
+        h = torch.relu(adjacency @ self.first(x))
+        return self.last(torch.relu(adjacency @ self.second(h)))
+
+
+def test_a_graph_network_on_a_dense_adjacency():
+    read = ns.from_torch(Graph, {"n": (16, 32)}, (torch.zeros(10, 8), torch.zeros(10, 10)), batched=False)
+    lr = powers(ns.scaling_table(read))
+    assert (lr["first.weight"], lr["second.weight"], lr["last.weight"]) == ("1", "n^-1", "n^-1")
+
+
+@pytest.mark.long
+def test_edges_as_indices_are_refused():
+    geometric = pytest.importorskip("torch_geometric.nn")
+
+    class Sparse(torch.nn.Module):
+        def __init__(self, n):
+            super().__init__()
+            self.conv = geometric.GCNConv(8, n)
+
+        def forward(self, x, edges):
+            return self.conv(x, edges)
+
+    with pytest.raises(FrameworkError, match=r"conv: .*depends on data"):
+        ns.from_torch(
+            Sparse, {"n": (16, 32)}, (torch.zeros(10, 8), torch.zeros(2, 30, dtype=torch.long)), batched=False
+        )
