@@ -1,8 +1,10 @@
 """Every tensor against finite networks, by automatic differentiation and extrapolation in 1/n.
 
-Components of one network's tensors are correlated, so limits are set for single z-scores: with normal errors a correct
-tensor exceeds 4 in one of 184 components once in 86 runs (independent components; less often for correlated ones), and
-5 once in 9500. Seeds are fixed. The residual network is the only witness of terms that perceptrons do not have.
+Standard errors come from 32 groups of networks, so deviations over them are Student's t with 31 degrees of freedom for
+one width, and with more for several; z-scores are the normal numbers of the same probability. Components of one
+network's tensors are correlated, so limits are set for single scores: a correct tensor exceeds 4 in one of 184
+components once in 86 runs (independent components; less often for correlated ones), and 5 once in 9500. Seeds are
+fixed. The residual network is the only witness of terms that perceptrons do not have.
 """
 
 import numpy as np
@@ -10,10 +12,11 @@ import pytest
 
 pytest.importorskip("jax")
 
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri, stdtr
 
 import ntksym as ns
 from ntksym.finite.tensors import CORRECTIONS, VERTICES
+from ntksym.sampling.accumulators import GROUPS
 from ntksym.zoo import load
 from tests.finite import measured
 
@@ -39,7 +42,8 @@ def z_scores(phi, depth, names, widths, samples, terms, seed):
     )
     fixed = errors == 0
     np.testing.assert_allclose(values[fixed], expected[fixed], atol=1e-12)
-    return (values - expected)[~fixed] / errors[~fixed]
+    t = (values - expected)[~fixed] / errors[~fixed]
+    return np.sign(t) * -ndtri(stdtr(GROUPS - 1, -abs(t)))
 
 
 @pytest.mark.parametrize("phi", ["tanh", pytest.param("relu", marks=pytest.mark.long)])
