@@ -38,6 +38,7 @@ COMMANDS = (
     "train",
     "spectrum",
     "report",
+    "derive",
 )
 """Each stands in a file of its name, as a function ``<name>_command``, and is loaded when it is asked for."""
 

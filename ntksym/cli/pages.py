@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +9,12 @@ import typer
 
 from ntksym.cli.output import Answer, write_whole
 from ntksym.errors import NtksymError
-from ntksym.reporting.document import Document
+from ntksym.reporting.document import Document, Picture
 from ntksym.reporting.html import to_html
+from ntksym.reporting.tex import to_tex
+from ntksym.reporting.typst import picture_pdf, to_pdf
 
-FORMS: dict[str, Callable[[Document], str | bytes]] = {"html": to_html}
+FORMS = ("html", "pdf", "tex")
 Page = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", show_default=False, help="Write to FILE.html, .pdf or .tex."),
@@ -33,5 +34,18 @@ def page_format(path: str | None) -> str:
 def written(document: Document, form: str, path: str | None) -> Answer:
     """The document in a file, whole or not at all; the answer says where it is."""
     assert path is not None
-    write_whole(path, FORMS[form](document))
+    if form == "tex":
+        return _with_pictures(document, Path(path))
+    write_whole(path, to_html(document) if form == "html" else to_pdf(document))
     return Answer(f"wrote {path}")
+
+
+def _with_pictures(document: Document, path: Path) -> Answer:
+    """LaTeX, its pictures in files beside it that are there before it is: report-1.pdf, report-2.pdf, ..."""
+    pictures = [block for section in document.sections for block in section.blocks if isinstance(block, Picture)]
+    files = {f"{path.stem}-{number}.pdf": picture_pdf(block.svg) for number, block in enumerate(pictures, 1)}
+    text = to_tex(document, list(files))
+    for name, data in files.items():
+        write_whole(str(path.with_name(name)), data)
+    write_whole(str(path), text)
+    return Answer("\n".join(f"wrote {name}" for name in (*(str(path.with_name(n)) for n in files), str(path))))

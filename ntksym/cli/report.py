@@ -19,7 +19,9 @@ from ntksym.cli.phase import grid_of
 from ntksym.cli.settings import one_of, optimizers_of
 from ntksym.cli.validate import MAKERS, Asked
 from ntksym.errors import NtksymError
+from ntksym.language.dims import Dim
 from ntksym.language.program import Program
+from ntksym.language.types import Type
 from ntksym.reporting.blocks import blocks
 from ntksym.reporting.document import Block, Document, Prose, Refusal, Section
 from ntksym.sampling.optimizers import builders
@@ -33,8 +35,8 @@ kernels, phases = lazy("ntksym.kernels"), lazy("ntksym.phases")  # SymPy comes w
 
 WIDTHS = "16,32,64"
 SAMPLES, SMALL = 64, 4
-"""Networks of each width that are held against predictions, and the sizes of dimensions that have none."""
-TRAINED, STEPS, RATE = 16, 2, 2**-6
+"""Networks of each width that are held against predictions, and the sizes of their positions, and of what has none."""
+TRAINED, STEPS, RATE = 16, 1, 2**-6
 """Networks of each width that the coordinate check trains, for how long, at what rate; most time is compilation."""
 OPTIMIZER, PARAMETRIZATION = "adam", "mup"
 
@@ -75,7 +77,6 @@ def _finite(subject: Subject) -> Iterator[Any]:
 
 def _validation(subject: Subject) -> Iterator[Any]:
     """All predictions but those of the scaling table, which the coordinate check is about."""
-    free = (dim for dim in subject.program.dims if not dim.large and dim.default is None and dim.equals is None)
     records = [make(subject.program, subject.asked) for name, make in MAKERS.items() if name != "scaling"]
     yield validate(
         subject.program,
@@ -83,11 +84,23 @@ def _validation(subject: Subject) -> Iterator[Any]:
         widths=subject.widths,
         samples=SAMPLES,
         dim=subject.asked.dim,
-        sizes={**dict.fromkeys((dim.name for dim in free), SMALL), **subject.sizes},
+        sizes={**_small(subject.program), **subject.sizes},
         sigmas=subject.sigmas,
         seed=subject.seed,
         progress=True,
     )
+
+
+def _small(program: Program) -> dict[str, int]:
+    """Small sizes of what does not grow: positions of the inputs, and dimensions without a default."""
+    along = {dim for node in program.inputs if isinstance(node.type, Type) for dim in _lengths(node.type)}
+    fixed = (dim for dim in program.dims if not dim.large and dim.equals is None)
+    return {dim.name: SMALL for dim in fixed if dim in along or dim.default is None}
+
+
+def _lengths(type: Type) -> Iterator[Dim]:
+    for axis in type.positions:
+        yield from axis.size.dims()
 
 
 def _coordinates(subject: Subject) -> Iterator[Any]:

@@ -280,6 +280,8 @@ def finite_width(
 ) -> FiniteWidth:
     """The leading 1/n terms of a program's kernels, tangent kernel and their fluctuations.
 
+    By hand for a perceptron: derivation finite_width.
+
     Weights are N(0, sigma_w^2 / fan_in), biases N(0, sigma_b^2), independent. Programs are sums of weight layers, each
     applied to a function of one such sum: perceptrons, residual networks. What else there is, is refused.
 

@@ -300,6 +300,8 @@ def kernel_recursion(
 ) -> KernelRecursion:
     """NNGP and NTK of a program at infinite width, as a recursion of closed forms where these can be derived.
 
+    By hand for a perceptron: derivation mlp_ntk; with positions: derivation cnn_kernel.
+
     The large dimensions of the program go to infinity; weights are N(0, sigma_w^2 / fan_in), biases N(0, sigma_b^2),
     all trained, the readout included. The NTK is that of one output (Jacot, Gabriel and Hongler 2018).
 

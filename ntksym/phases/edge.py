@@ -31,6 +31,8 @@ def edge_of_chaos(
 ) -> EdgeOfChaos:
     """The weights at which a block is critical: chi_1 = 1 at a length q* that it keeps.
 
+    For ReLU by hand: derivation relu_edge, step "the edge"; for erf: derivation erf_edge.
+
     Args:
         source: a program, or an activation: its name, a text such as ``z*Phi(z)``, a record.
         sigma_b: the standard deviation of the biases, a number or a text such as ``sqrt(0.1)``.

@@ -31,6 +31,8 @@ def scaling_table(
 ) -> ScalingTable:
     """Derive how multiplier, init std, learning rate, epsilon and weight decay of every parameter must grow.
 
+    By hand for a perceptron: derivation mlp_width.
+
     Args:
         program: a Program, or an architecture (traced with its defaults).
         optimizer: a name, or a mapping from patterns of parameter names to names ({"*.b": "adamw", "*": "muon"}).

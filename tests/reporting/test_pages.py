@@ -1,13 +1,16 @@
 """Documents as pages of HTML: whole, safe, without a network, and shown by a browser without complaints."""
 
 import re
+import subprocess
 from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 import ntksym as ns
+from ntksym.cli.pages import written
 from ntksym.errors import NtksymError
 from ntksym.records.derivation import Derivation, Step
 from ntksym.records.tables import Cell, Table
@@ -24,6 +27,7 @@ from ntksym.reporting.document import (
     prose,
 )
 from ntksym.reporting.html import to_html
+from ntksym.reporting.typst import to_pdf
 from tests.reporting.browser import console, measured, needs_browser, screenshot
 
 EVIL = "</pre><script>document.title = 'evil'</script>"
@@ -164,3 +168,28 @@ def test_a_derivation_shows_every_step_with_what_was_checked() -> None:
 def test_a_lonely_dollar_is_an_error() -> None:
     with pytest.raises(NtksymError, match="dollar"):
         prose("costs $5")
+
+
+# --- other forms --------------------------------------------------------------------------------------------------
+
+LATEX = next(filter(None, map(which, ("lualatex", "pdflatex", "xelatex", "tectonic"))), None)
+
+
+def test_a_pdf_needs_no_latex() -> None:
+    pytest.importorskip("typst")
+    made = to_pdf(EVERYTHING)
+    assert made.startswith(b"%PDF-")
+    assert made == to_pdf(EVERYTHING)
+
+
+@pytest.mark.skipif(LATEX is None, reason="no LaTeX is installed")
+def test_latex_compiles_whatever_the_text(tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    path = tmp_path / "page.tex"
+    done = written(EVERYTHING, "tex", str(path))
+    assert done.text.splitlines() == [f"wrote {tmp_path / 'page-1.pdf'}", f"wrote {path}"]
+    assert LATEX is not None
+    options = [] if "tectonic" in LATEX else ["-interaction=nonstopmode", "-halt-on-error"]
+    made = subprocess.run([LATEX, *options, path.name], cwd=tmp_path, capture_output=True, check=False, timeout=120)
+    assert made.returncode == 0, made.stdout[-2000:]
+    assert (tmp_path / "page.pdf").stat().st_size > 1000
