@@ -125,7 +125,7 @@ def unit_input(program: Program, sizes: dict[str, Any]) -> Any:
 def to_json(values: FiniteValues, verdict: Any) -> dict[str, Any]:
     """The record, and the verdict with it."""
     return {
-        **rendering.to_json(values),
+        **values.to_json(),
         "depth_to_width": {
             "tolerance": verdict.tolerance,
             "widths": list(verdict.widths),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
-from ntksym.errors import FiniteWidthError, ProgramError
+from ntksym.errors import FiniteWidthError, NtksymError, ProgramError
 from ntksym.finite.exact import ExactMoments
 from ntksym.finite.generated import module_of
 from ntksym.finite.moments import Moments, Scales
@@ -22,14 +22,20 @@ from ntksym.finite.values import ExactValues, FiniteValues
 from ntksym.finite.wiring import Wiring, wiring_of
 from ntksym.gaussian.pieces import has_kinks
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
+from ntksym.kernels.derive import rate_expressions
+from ntksym.kernels.serial_math import assumption, read, written
 from ntksym.kernels.values import At, Graph
 from ntksym.language.dims import Number, dim_value
 from ntksym.language.printing import labels
 from ntksym.language.program import Program
+from ntksym.language.serial import program_from_json
+from ntksym.language.serial import to_json as program_to_json
 from ntksym.language.trace import Architecture
 from ntksym.records.predictions import Experiment, Prediction
 
 sympy = lazy("sympy")
+
+SCHEMA = "ntksym.finite_width/1"
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,35 @@ class FiniteWidth:
             self.wiring,
             scales,
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain JSON object with ``"schema": "ntksym.finite_width/1"``; ``from_json`` inverts it."""
+        return {
+            "schema": SCHEMA,
+            "program": program_to_json(self.program),
+            "parameterization": self.parameterization,
+            "rates": {name: written(rate) for name, rate in self.rates},
+            "symbols": {s.name: assumption(s) for _, rate in self.rates for s in rate.free_symbols},
+            "sizes": {name: str(size) for name, size in self.sizes},
+        }
+
+    @staticmethod
+    def from_json(data: Any) -> FiniteWidth:
+        """The record that ``to_json`` wrote, derived again. Raises FiniteWidthError for anything else."""
+        schema = data.get("schema") if isinstance(data, Mapping) else None
+        if schema != SCHEMA:
+            raise FiniteWidthError(f"this is no record of 1/n terms: its schema is {schema!r}, expected {SCHEMA!r}")
+        try:
+            return finite_width(
+                program_from_json(data["program"]),
+                parameterization=data["parameterization"],
+                rates={name: read(rate, data["symbols"]) for name, rate in data["rates"].items()},
+                sizes={name: _plain(Fraction(size)) for name, size in data["sizes"].items()},
+            )
+        except KeyError as error:
+            raise FiniteWidthError(f"this record of 1/n terms is not complete: it lacks {error}") from None
+        except (TypeError, ValueError, AttributeError, NtksymError) as error:
+            raise FiniteWidthError(f"this record of 1/n terms cannot be read: {error}") from None
 
     def compile(self, *, values: Mapping[str, Any] | None = None, **numbers: Any) -> CompiledPairs:
         """The same recursion for pairs of inputs as fast code, called with inputs: ``compiled(x, y)``.
@@ -234,6 +269,10 @@ class FiniteWidth:
             )
 
 
+def _plain(number: Fraction) -> Number:
+    return int(number) if number.denominator == 1 else number
+
+
 def _check_names(tensors: Sequence[str], known: tuple[str, ...]) -> None:
     unknown = next((name for name in tensors if name not in known), None)
     if unknown is not None:
@@ -296,4 +335,5 @@ def finite_width(
     assert isinstance(built, Program)
     given = dict(sizes or {})
     wiring = wiring_of(built, parameterization, rates or {}, given)
-    return FiniteWidth(built, wiring, parameterization, tuple((rates or {}).items()), tuple(given.items()))
+    weights = rate_expressions(built, rates or {})
+    return FiniteWidth(built, wiring, parameterization, tuple(weights.items()), tuple(given.items()))

@@ -1,4 +1,4 @@
-"""Numbers of 1/n terms as a table, and as JSON."""
+"""Numbers of 1/n terms as a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from ntksym.finite.observables import excess_kurtosis, expected_nngp, expected_n
 from ntksym.finite.values import FiniteValues
 from ntksym.records.tables import Cell, Table
 
-SCHEMA = "ntksym.finite_values/1"
 HEADS = ("width", "x", "x'", "nngp", "ntk", "std of ntk", "excess kurtosis")
 
 
@@ -38,22 +37,3 @@ def _row(width: str, pair: tuple[int, int], numbers: list[Any], kurtosis: Any) -
     a, b = pair
     last = "" if a != b else "0" if kurtosis is None else f"{kurtosis[a]:.6g}"
     return (Cell(width), Cell(str(a)), Cell(str(b)), *(Cell(f"{number:.6g}") for number in numbers), Cell(last))
-
-
-def to_json(values: FiniteValues) -> dict[str, Any]:
-    """A plain JSON object with ``"schema": "ntksym.finite_values/1"``: limits and tensors of all readings.
-
-    The last axis of a tensor runs over ``axes``: each entry is to be divided by that axis's width.
-    """
-    return {
-        "schema": SCHEMA,
-        "program": values.program,
-        "readings": list(values.readings),
-        "axes": list(values.axes),
-        "widths": list(values.widths),
-        "nngp": values.nngp.tolist(),
-        "ntk": values.ntk.tolist(),
-        "tensors": {name: tensor.tolist() for name, tensor in values.tensors.items()},
-        "evidence": str(values.evidence),
-        "notes": list(values.notes),
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,8 @@ from ntksym.finite.exact import moment
 from ntksym.finite.moments import Scales
 from ntksym.finite.wiring import Wiring
 from ntksym.records.evidence import Evidence
+
+SCHEMA = "ntksym.finite_values/1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,38 @@ class FiniteValues:
     tensors: Mapping[str, Any]
     evidence: Evidence
     notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain JSON object with ``"schema": "ntksym.finite_values/1"``; ``from_json`` inverts it."""
+        return {
+            "schema": SCHEMA,
+            **{name: list(getattr(self, name)) for name in ("readings", "axes", "widths", "notes")},
+            "program": self.program,
+            "nngp": self.nngp.tolist(),
+            "ntk": self.ntk.tolist(),
+            "tensors": {name: tensor.tolist() for name, tensor in self.tensors.items()},
+            "evidence": asdict(self.evidence),
+        }
+
+    @staticmethod
+    def from_json(data: Any) -> FiniteValues:
+        """The record that ``to_json`` wrote. Raises FiniteWidthError for anything else."""
+        schema = data.get("schema") if isinstance(data, Mapping) else None
+        if schema != SCHEMA:
+            raise FiniteWidthError(f"these are no 1/n terms: the schema is {schema!r}, expected {SCHEMA!r}")
+        try:
+            return FiniteValues(
+                data["program"],
+                **{name: tuple(data[name]) for name in ("readings", "axes", "widths", "notes")},
+                nngp=np.array(data["nngp"], dtype=float),
+                ntk=np.array(data["ntk"], dtype=float),
+                tensors={name: np.array(tensor, dtype=float) for name, tensor in data["tensors"].items()},
+                evidence=Evidence(**data["evidence"]),
+            )
+        except KeyError as error:
+            raise FiniteWidthError(f"these 1/n terms are not complete: they lack {error}") from None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise FiniteWidthError(f"these 1/n terms cannot be read: {error}") from None
 
     def at(self, name: str, widths: Sequence[float] | float | None = None, reading: int = -1) -> Any:
         """A tensor times 1/n: the sum over axes of its parts, each divided by the width.
