@@ -5,8 +5,7 @@ from typing import Any
 
 from ntksym.errors import NtksymError
 
-# the extra of pyproject.toml that brings a package; all others come with ntksym itself
-_EXTRAS = {
+EXTRAS = {
     **dict.fromkeys(("jax", "optax"), "networks"),
     **dict.fromkeys(("dask", "distributed"), "dask"),
     "sklearn": "sklearn",
@@ -14,6 +13,7 @@ _EXTRAS = {
     "typst": "report",
     "pandas": "test",
 }
+"""The extra of pyproject.toml that brings a package; all others come with ntksym itself."""
 
 
 class _LazyModule:
@@ -32,7 +32,7 @@ class _LazyModule:
             package = self._name.partition(".")[0]
             if error.name is None or error.name.partition(".")[0] != package:
                 raise
-            source = f"ntksym[{_EXTRAS[package]}]" if package in _EXTRAS else "ntksym"
+            source = f"ntksym[{EXTRAS[package]}]" if package in EXTRAS else "ntksym"
             message = f"this needs {package}, which is not installed: pip install '{source}'"
             raise NtksymError(message) from error
         return getattr(module, attribute)

@@ -39,13 +39,14 @@ COMMANDS = (
     "spectrum",
     "report",
     "derive",
+    "doctor",
 )
 """Each stands in a file of its name, as a function ``<name>_command``, and is loaded when it is asked for."""
 
 
 def app_with(names: Sequence[str]) -> typer.Typer:
     """The application with some of its commands; loading one brings what its analysis needs."""
-    app = typer.Typer(name=NAME, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(name=NAME, add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback(invoke_without_command=True)(_ntksym)
     for name in names:
         app.command(name)(getattr(lazy(f"{__name__}.{name}"), f"{name}_command"))
