@@ -25,6 +25,7 @@ ORDER = 12
 """The highest power of the angle that is looked at."""
 _POINTS, _REACH, _DIGITS = 28, 0.2, 60
 _ZERO = 1e-9
+LONGEST = 30
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ class Decay:
 
 
 def _short(number: Any) -> str:
-    text = str(number)
-    return text if len(text) < 30 else f"{float(number):.6g}"
+    """An exact coefficient as it is, unless it is long, and others to six digits."""
+    exact = isinstance(number, sympy.Basic) and not number.has(sympy.Float)
+    return str(number) if exact and len(str(number)) < LONGEST else f"{float(number):.6g}"
 
 
 def decays(start: Sequence[Any], end: Sequence[Any], d: int) -> tuple[Decay, Decay]:
