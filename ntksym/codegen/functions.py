@@ -39,11 +39,11 @@ def angles(G: Any, left: Any, right: Any, rows: Any, columns: Any) -> tuple[Any,
 
 def entry_angles(G: Any, left: Any, right: Any, rows: Any, columns: Any, lefts: Any, rights: Any) -> tuple[Any, Any]:
     """As ``angles`` at entries, see ``scalars.entry_angles``."""
-    c = G * rows.T[lefts][:, :, None] * columns.T[rights][:, None]
+    c = G * rows[lefts][:, :, None] * columns[rights][:, None]
     g = 1 - abs(c)
     for e, i, j in zip(*np.nonzero(g < CLOSE), strict=True):
         way = 1.0 if c[e, i, j] > 0 else -1.0
-        g[e, i, j] = ((left[i, lefts[e]] - way * right[j, rights[e]]) ** 2).sum() / 2
+        g[e, i, j] = ((left[lefts[e], i] - way * right[rights[e], j]) ** 2).sum() / 2
         c[e, i, j] = way * (1 - g[e, i, j])
     return c, g
 

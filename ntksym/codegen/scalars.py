@@ -130,7 +130,7 @@ def angles(G: Array, left: Array, right: Array, rows: Array, columns: Array, c: 
 def entry_angles(
     G: Array, left: Array, right: Array, rows: Array, columns: Array, lefts: Array, rights: Array, c: Array, g: Array
 ) -> None:
-    """As ``angles``, of inputs at positions: G has the axes (entries, rows, columns), the others (inputs, positions..).
+    """As ``angles``, of inputs at positions: G has the axes (entries, rows, columns), the others (positions, inputs..).
 
     ``lefts`` and ``rights`` are the positions of entries.
     """
@@ -138,13 +138,13 @@ def entry_angles(
         x, y = lefts[e], rights[e]
         for i in range(G.shape[1]):
             for j in range(G.shape[2]):
-                c[e, i, j] = G[e, i, j] * rows[i, x] * columns[j, y]
+                c[e, i, j] = G[e, i, j] * rows[x, i] * columns[y, j]
                 g[e, i, j] = 1 - abs(c[e, i, j])
                 if g[e, i, j] < CLOSE:
                     way = 1.0 if c[e, i, j] > 0 else -1.0
                     gap = 0.0
                     for k in range(left.shape[2]):
-                        step = left[i, x, k] - way * right[j, y, k]
+                        step = left[x, i, k] - way * right[y, j, k]
                         gap += step * step
                     g[e, i, j] = gap / 2
                     c[e, i, j] = way * (1 - gap / 2)

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-SCHEMA = "ntksym.codegen/4"
+SCHEMA = "ntksym.codegen/5"
 FOLDER = "NTKSYM_CACHE"
 """The environment variable that names another folder than the user's cache."""
 

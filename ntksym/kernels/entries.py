@@ -149,15 +149,15 @@ def given_at(module: Kept, functions: Functions, rows: Side, columns: Side) -> l
 
 
 def entry_products(left: Array, right: Array, entries: Entries) -> Array:
-    """Inner products of inputs at positions, divided by the dimension: (N1, P, d) and (N2, P, d) to (entries, N1, N2).
+    """Inner products of inputs at positions, divided by the dimension: (P, N1, d) and (P, N2, d) to (entries, N1, N2).
 
     All pairs of positions at once where most are needed, entry by entry elsewhere.
     """
-    count, d = left.shape[1], max(left.shape[2], 1)
-    x, y = left.swapaxes(0, 1) / d, right.transpose(1, 2, 0)
+    count, d = left.shape[0], left.shape[2]
+    left = left / max(d, 1)
+    if np.array_equal(entries.left, entries.right) and len(entries.left) == count:
+        return left @ right.swapaxes(1, 2)
     if 4 * len(entries.left) <= count * count:
-        return x[entries.left] @ y[entries.right]
-    whole = (x.reshape(-1, left.shape[2]) @ y.swapaxes(0, 1).reshape(left.shape[2], -1)).reshape(
-        count, len(left), count, len(right)
-    )
+        return left[entries.left] @ right[entries.right].swapaxes(1, 2)
+    whole = (left.reshape(-1, d) @ right.reshape(-1, d).T).reshape(count, left.shape[1], count, right.shape[1])
     return np.ascontiguousarray(whole[entries.left, :, entries.right])

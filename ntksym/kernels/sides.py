@@ -33,7 +33,7 @@ class Side:
     ``sizes`` are the dimensions that the inputs have, ``bound`` the parameters, numbers of rounds, entries and tables
     that come with them.
 
-    With positions P, vectors are (N, P, d), inverse norms (N, P), and numbers (names, P, N); ``own`` and ``roots`` are
+    With positions P, vectors are (P, N, d), inverse norms (P, N), and numbers (names, P, N); ``own`` and ``roots`` are
     empty then.
     """
 
@@ -49,9 +49,9 @@ class Side:
     def part(self, start: int, stop: int) -> Side:
         """Some of the inputs."""
         return Side(
-            tuple(v[start:stop] for v in self.vectors),
-            tuple(v[start:stop] for v in self.units),
-            tuple(v[start:stop] for v in self.inverse),
+            tuple(v[..., start:stop, :] for v in self.vectors),
+            tuple(v[..., start:stop, :] for v in self.units),
+            tuple(v[..., start:stop] for v in self.inverse),
             tuple(tuple(np.ascontiguousarray(x[..., start:stop]) for x in part) for part in self.kept),
             self.own[:, start:stop],
             np.ascontiguousarray(self.roots[:, start:stop]),
@@ -60,7 +60,7 @@ class Side:
         )
 
     def __len__(self) -> int:
-        return len(self.inverse[0])
+        return int(self.inverse[0].shape[-1])
 
     @property
     def one_norm(self) -> bool:
@@ -77,14 +77,15 @@ def side_of(vectors: Sequence[Array], sizes: Mapping[str, Any], functions: Funct
     Raises KernelError where kernels are no numbers.
     """
     vectors = [
-        np.ascontiguousarray(x.reshape(len(x), prod(x.shape[1:-1]), x.shape[-1]) if x.ndim > 2 else x) for x in vectors
+        np.ascontiguousarray(x.reshape(len(x), prod(x.shape[1:-1]), x.shape[-1]).swapaxes(0, 1) if x.ndim > 2 else x)
+        for x in vectors
     ]
     squares = [np.einsum("...j,...j->...", x, x) / max(x.shape[-1], 1) for x in vectors]
     if not all(np.isfinite(square).all() for square in squares):
         raise KernelError("the squares of the inputs are too large for floating-point numbers")
     inverse = [_inverse(np.sqrt(square)) for square in squares]
     units = [x * (over / np.sqrt(max(x.shape[-1], 1)))[..., None] for x, over in zip(vectors, inverse, strict=True)]
-    kept, own = _points([square.T for square in squares], functions, bound)
+    kept, own = _points(squares, functions, bound)
     return Side(tuple(vectors), tuple(units), tuple(inverse), kept, own, np.sqrt(own), sizes, bound)
 
 
