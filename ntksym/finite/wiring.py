@@ -17,13 +17,37 @@ from ntksym.kernels.coordinates import Composer
 from ntksym.kernels.derive import PARAMETERIZATIONS, rate_expressions
 from ntksym.kernels.structure import Structure, size_expression
 from ntksym.kernels.values import At, Constant, Graph, Value
-from ntksym.kernels.views import Combination, Data, Drawn
+from ntksym.kernels.views import (
+    Attended,
+    Combination,
+    Data,
+    Drawn,
+    Dropped,
+    Merged,
+    Moving,
+    Normal,
+    Numeric,
+    PickedOne,
+    Rotated,
+    Split,
+)
 from ntksym.language.dims import Number
 from ntksym.language.expressions import Expr, Symbol, substitute
 from ntksym.language.program import Program
 from ntksym.language.types import MatrixType
 
 sympy = lazy("sympy")
+
+_POSITIONS = "has positions, whose kernels fluctuate together for all pairs of them"
+_REASONS = (
+    ((Normal,), "is divided by a root mean square over its coordinates, which fluctuates with them"),
+    (
+        (Moving, Attended, PickedOne, Merged, Split, Rotated, Numeric),
+        "is made of several positions, whose kernels fluctuate together",
+    ),
+    ((Dropped,), "is multiplied by a random mask"),
+)
+"""Why a value of some kind has no 1/n terms here."""
 
 
 @dataclass(frozen=True)
@@ -158,14 +182,20 @@ class _Reader:
             return [(factor, value)]
         if isinstance(value, Constant):
             raise FiniteWidthError("a constant is added to weight layers, for which 1/n terms are not derived here")
-        raise self.structure.refusal(
-            value, "is no sum of random weights times something, so its 1/n terms are not derived here"
-        )
+        raise self._refused(value, "is no sum of random weights times something")
+
+    def _refused(self, value: Value, otherwise: str) -> KernelError:
+        """The error for a value that has no 1/n terms, with the reason that lies in what makes it, if there is one."""
+        made = type(self.structure.view(value))
+        why = next((why for kinds, why in _REASONS if made in kinds), otherwise)
+        if self.graph.axes(value):
+            why = _POSITIONS
+        return self.structure.refusal(value, f"{why}, so 1/n terms are not derived here")
 
     def _check(self, value: Value, drawn: Drawn) -> None:
         node = self.graph.node(drawn.parameter)
         if self.graph.axes(value) or node.type.positions:
-            raise self.structure.refusal(value, "has positions, for which 1/n terms are not derived here")
+            raise self._refused(value, _POSITIONS)
         if drawn.transpose or node.attr("init") != "normal" or node.id in self.graph.program.lookup_tables:
             raise self.structure.refusal(
                 value, "uses a transposed, constant or looked-up weight, for which 1/n terms are not derived here"
@@ -180,13 +210,9 @@ class _Reader:
         coordinate = self.composer.compose(view.argument)
         read = [coordinate.variables[k] for k in coordinate.used]
         if len(read) != 1 or isinstance(read[0], Constant):
-            raise self.structure.refusal(
-                view.argument, "is no function of one sum of weight layers, so 1/n terms are not derived here"
-            )
+            raise self._refused(view.argument, "is no function of one sum of weight layers")
         if not self.structure.is_gaussian(read[0]):
-            raise self.structure.refusal(
-                read[0], "is not Gaussian and is read by a weight layer, so 1/n terms are not derived here"
-            )
+            raise self._refused(read[0], "is not Gaussian and is read by a weight layer")
         return self.structure.resolve(read[0])
 
     def _draw(self, value: Value, places: Mapping[Value, int]) -> int:

@@ -134,6 +134,21 @@ def test_programs_without_terms_are_refused_with_their_line(net, message):
     assert "test_recursion.py:" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("cnn", {}, "made of several positions, whose kernels fluctuate together"),
+        ("transformer", {}, "has positions, whose kernels"),
+        ("resnet", {"normalise": True}, "divided by a root mean square"),
+        ("rnn", {}, "weights shared along time"),
+        ("lora", {}, "transposed, constant or looked-up weight"),
+    ],
+)
+def test_refusals_say_why(name, settings, message):
+    with pytest.raises(FiniteWidthError, match=message):
+        ns.finite_width(load(name)(**settings), sizes={"L": 2} if name in ("resnet", "transformer") else {})
+
+
 def test_branches_have_leading_terms_and_are_not_exact():
     record = ns.finite_width(branches)
     assert record.evaluate(X, n=4).at("V").shape == (2, 2, 2, 2)
