@@ -180,18 +180,20 @@ class Reader:
         outer, ends = dict(self.called), []
         self.called.update(inner)
 
-        def block(*values: Value) -> tuple[Value, ...]:
+        def block(*values: Value) -> Value | tuple[Value, ...]:
             for carry, start, value in zip(loop.carries, starts, values, strict=True):
                 self.made[carry.inside] = replace(start, value=value)
             self.items(loop.body)
             for carry, start in zip(loop.carries, starts, strict=True):
                 ends.append(self.like_start(self.made[carry.end], start))
-            return tuple(end.value for end in ends)
+            return ends[0].value if len(ends) == 1 else tuple(end.value for end in ends)
 
         times, before = as_size(loop.times), len(self.tracer.stack[-1].nodes)
-        results = repeat(times, block, tuple(start.value for start in starts), name=scope)
+        values = tuple(start.value for start in starts)
+        results = repeat(times, block, values if len(values) > 1 else values[0], name=scope)
         self.stands_in(before, scope)
         self.called = outer
+        results = results if isinstance(results, tuple) else (results,)
         for carry, start, value in zip(loop.carries, starts, results, strict=True):
             self.made[carry.result] = replace(start, value=value)
 
