@@ -78,13 +78,14 @@ class CompiledPairs:
         """Limit and 1/n terms of the output at the pairs (x[0], y[0]), (x[1], y[1]), ...
 
         Raises FiniteWidthError for inputs of different number or of variance zero, for parallel ones where the
-        activation has a kink, for missing widths, and for variances that are too large for the series.
+        activation has a kink, for widths that are missing or not positive, and for variances that are too large for
+        the series.
         """
         inputs, known = self.record.read(x, self.values)
         others, _ = self.record.read(y, self.values)
-        first, second = self.record.data(inputs, known, float), self.record.data(others, known, float)
         if {name: each.shape for name, each in inputs.items()} != {name: each.shape for name, each in others.items()}:
             raise FiniteWidthError("pairs need as many first as second inputs, of the same size")
+        first, second = self.record.data(inputs, known, float), self.record.data(others, known, float)
         key = tuple(sorted(known.items(), key=lambda item: item[0]))
         if key not in self._layers:  # SymPy's numbers take longer than the recursion
             self._layers[key] = self._in_numbers(known)
@@ -102,6 +103,8 @@ class CompiledPairs:
         for axis, width in zip(wiring.widths, self.record.widths(known), strict=True):
             if width is None:
                 raise FiniteWidthError(f"a number is needed for the width {axis}; give it, as in compile(n=64)")
+            if not width > 0:
+                raise FiniteWidthError(f"a width of {width:g} is not positive")
             widths.append(width)
         found = []
         for coefficients in scales.coefficients:

@@ -159,7 +159,7 @@ class FiniteWidth:
         """The same recursion for pairs of inputs as fast code, called with inputs: ``compiled(x, y)``.
 
         For perceptrons, and for the tensors ``FLUCTUATIONS``. Numbers are as for ``evaluate``, widths included. The
-        first use derives and compiles code for the activation, which takes some seconds and is kept on the disk.
+        code of an activation is derived in a second or two; compiling it takes longer, once, and is kept on the disk.
 
         Raises FiniteWidthError where layers branch or share coordinates, and for kinks without closed forms.
         """

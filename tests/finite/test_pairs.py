@@ -72,6 +72,7 @@ def test_a_deep_perceptron_of_relu():
     ("phi", "x", "numbers", "message"),
     [
         ("relu", [[1.0, 2.0]], {}, "a number is needed for the width n"),
+        ("relu", [[1.0, 2.0]], {"n": 0}, "a width of 0 is not positive"),
         ("relu", [[3.0, 4.5]], {"n": 9}, "parallel"),
         ("tanh", [[0.0, 0.0]], {"n": 9, "sigma_b": 0.0}, "variance zero"),
         ("tanh", [[1.0, 1.0]], {"n": 9, "sigma_w": 40.0}, "too large for series"),
