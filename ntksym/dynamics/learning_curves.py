@@ -216,6 +216,6 @@ def drawn_errors(
         here, anchor = polynomials[:, 1:, 1:], polynomials[:, 1:, 0]
         targets = sizes @ anchor + noise * rng.standard_normal(count)
         weights = inverse_of(kernel(cosines[1:, 1:]), ridge).apply(targets)
-        square = multiplicities * values**2 * np.einsum("i,kij,j->k", weights, here, weights)
+        square = multiplicities * values**2 * (here @ weights @ weights)
         out.append(square - 2 * sizes * values * (anchor @ weights) + powers)
     return np.stack(out)

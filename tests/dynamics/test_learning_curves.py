@@ -57,7 +57,7 @@ def test_sampled_regression_has_the_predicted_errors(ridge: float, noise: float)
 @pytest.mark.parametrize("d", [5, 8, 12])
 @pytest.mark.parametrize(("ridge", "noise"), CASES)
 def test_curves_are_met_in_many_dimensions(d: int, ridge: float, noise: float) -> None:
-    found = learning_curve(spectrum(d=d, degrees=12), TARGET, (40, 120, 300), ridge=ridge, noise=noise, samples=100)
+    found = learning_curve(spectrum(d=d, degrees=12), TARGET, (40, 160), ridge=ridge, noise=noise, samples=60)
     assert within_error_bars(found)
 
 

@@ -193,8 +193,10 @@ def test_networks_cannot_show_what_they_are_not_trained_by() -> None:
 # --- networks --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("samples", [512, pytest.param(16384, marks=pytest.mark.long)])
-def test_validation_measures_mean_and_variance_of_trained_networks(samples: int) -> None:
+@pytest.mark.parametrize(
+    ("widths", "samples"), [((48, 96), 1024), pytest.param((32, 64, 128, 256), 8192, marks=pytest.mark.long)]
+)
+def test_validation_measures_mean_and_variance_of_trained_networks(widths: tuple[int, ...], samples: int) -> None:
     """False alarms: 1e-4, for the validation as a whole. The same networks tell training from its beginning."""
     pytest.importorskip("jax", reason='needs the extra "networks"')
     program = ns.zoo.load("mlp")(phi=ns.erf, depth=1)
@@ -202,7 +204,7 @@ def test_validation_measures_mean_and_variance_of_trained_networks(samples: int)
     found = ns.validate(
         program,
         record,
-        widths=(32, 64, 128),
+        widths=widths,
         inputs=TEST[:1],
         sizes={"d_in": 3},
         sigmas=KERNEL.values,
@@ -215,4 +217,4 @@ def test_validation_measures_mean_and_variance_of_trained_networks(samples: int)
     assert mean.prediction.expected == record.mean(3)[0, 0]
     assert variance.measured is not None
     assert variance.error is not None
-    assert abs(variance.measured - record.std(0)[0] ** 2) > 6 * variance.error
+    assert abs(variance.measured - record.std(0)[0] ** 2) > found.limit * variance.error
