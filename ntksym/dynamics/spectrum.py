@@ -116,7 +116,7 @@ def spectrum(
         kernel: an architecture, a program or its kernel recursion.
         on: "sphere" for inputs that are uniform on the sphere S^(d-1), "gaussian" for inputs of independent Gaussian
             entries in the limit of many, or inputs, with the first axis over them, for the Gram matrix of these.
-        d: dimension of the inputs, for the sphere; 2 is the circle.
+        d: dimension of the inputs, for the sphere only; 2 is the circle.
         output: "ntk" or "nngp".
         degrees: the highest degree.
         digits: of the eigenvalues, to 10^-digits of the largest; None for double precision. Where eigenvalues are known
@@ -130,6 +130,8 @@ def spectrum(
     if output not in OUTPUTS:
         raise DynamicsError(f"output={output!r}: expected one of {', '.join(OUTPUTS)}")
     if not isinstance(on, str):
+        if d is not None or digits is not None:
+            raise DynamicsError(f"d={d}, digits={digits}: inputs of one's own have a dimension, and are of few digits")
         matrix = gram(kernel, on, get=output, **values)
         return gram_spectrum(matrix, f"{_name(kernel)}: {output} of {len(matrix)} inputs")
     if on not in (SPHERE, GAUSSIAN):

@@ -300,6 +300,7 @@ def test_eigenvalues_of_many_inputs_on_the_circle_are_those_of_the_kernel() -> N
         ({"d": 3, "degrees": -1}, "degree from 0"),
         ({"on": "gaussian", "d": 3}, "leave d out"),
         ({"on": "gauss"}, "expected sphere, gaussian"),
+        ({"on": ((1.0, 2.0),), "d": 2}, "inputs of one's own"),
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any], message: str) -> None:
