@@ -1,4 +1,4 @@
-"""Training at infinite width: regression with the kernels of a program, its dynamics, and what is learned from how much.
+"""Training at infinite width: regression with the kernels of a program, its dynamics, and learning curves.
 
 ``posterior`` holds the mathematics of a time, on kernel matrices alone; ``regressors`` and ``covariance`` give it the
 forms of scikit-learn, and need the extra ``[sklearn]``. ``linear`` and ``softmax`` follow training, ``algorithms`` says
