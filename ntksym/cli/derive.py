@@ -15,7 +15,7 @@ from ntksym.records.tables import Cell, Table
 from ntksym.reporting.blocks import derivation_document
 from ntksym.reporting.derivations import entries, entry
 from ntksym.reporting.html import to_html
-from ntksym.reporting.typst import to_pdf
+from ntksym.reporting.typst import require, to_pdf
 
 FORMS = ("md", "tex", "html", "pdf")
 
@@ -54,6 +54,8 @@ def _form(form: str | None, path: str | None) -> str:
         chosen = ending if ending in FORMS else "md"
     if chosen == "pdf" and path is None:
         raise NtksymError("a PDF is no text for a terminal; name a file: -o page.pdf")
+    if chosen == "pdf":
+        require()
     return chosen
 
 

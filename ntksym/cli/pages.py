@@ -12,7 +12,7 @@ from ntksym.errors import NtksymError
 from ntksym.reporting.document import Document, Picture
 from ntksym.reporting.html import to_html
 from ntksym.reporting.tex import to_tex
-from ntksym.reporting.typst import picture_pdf, to_pdf
+from ntksym.reporting.typst import picture_pdf, require, to_pdf
 
 FORMS = ("html", "pdf", "tex")
 Page = Annotated[
@@ -22,12 +22,19 @@ Page = Annotated[
 
 
 def page_format(path: str | None) -> str:
-    """What the name of a file ends in; raises NtksymError unless it is one of FORMS."""
+    """What the name of a file ends in; raises NtksymError unless it is one of FORMS and can be made here.
+
+    A page takes a minute, so what would keep it from being written is found before.
+    """
     if path is None:
         raise NtksymError(f"name the file to write: -o report.html; a page is written as {', '.join(FORMS)}")
     form = Path(path).suffix.lower().removeprefix(".")
     if form not in FORMS:
         raise NtksymError(f"{path!r} does not end in .{', .'.join(FORMS)}; a page is written in one of these")
+    if not Path(path).resolve().parent.is_dir():
+        raise NtksymError(f"cannot write {path}: there is no folder {Path(path).parent}")
+    if form != "html":  # pictures are turned into PDF for LaTeX, too
+        require()
     return form
 
 

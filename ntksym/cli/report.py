@@ -33,9 +33,9 @@ from ntksym.validation.validate import validate
 
 kernels, phases = lazy("ntksym.kernels"), lazy("ntksym.phases")  # SymPy comes with them
 
-WIDTHS = "16,32,64"
-SAMPLES, SMALL = 64, 4
-"""Networks of each width that are held against predictions, and the sizes of their positions, and of what has none."""
+WIDTHS = "16,64"
+SAMPLES, INPUTS, SMALL = 64, 2, 4
+"""Networks of each width that are held against predictions, at how many inputs, and sizes of positions."""
 TRAINED, STEPS, RATE = 16, 1, 2**-6
 """Networks of each width that the coordinate check trains, for how long, at what rate; most time is compilation."""
 OPTIMIZER, PARAMETRIZATION = "adam", "mup"
@@ -83,6 +83,7 @@ def _validation(subject: Subject) -> Iterator[Any]:
         *records,
         widths=subject.widths,
         samples=SAMPLES,
+        batch=INPUTS,
         dim=subject.asked.dim,
         sizes={**_small(subject.program), **subject.sizes},
         sigmas=subject.sigmas,

@@ -38,6 +38,11 @@ MANY = 8
 """From so many columns on a table is set smaller."""
 
 
+def require() -> None:
+    """Raises NtksymError, naming what to install, where typst is not installed."""
+    _ = compiler.compile
+
+
 def to_pdf(document: Document) -> bytes:
     """The PDF; raises NtksymError where typst is not installed, or a formula cannot be read."""
     return _compiled(_source(document), _pictures(document))

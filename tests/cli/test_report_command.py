@@ -36,6 +36,21 @@ def test_what_is_derived_stands_on_the_page_and_what_is_not_with_its_reason(run:
         assert reason.split("&")[0] in line
 
 
+def test_it_is_also_a_pdf_and_latex(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("typst")
+    few = ("The program", "How it scales", "Kernels at infinite width")
+    monkeypatch.setattr(report, "SECTIONS", {title: report.SECTIONS[title] for title in few})
+    assert run("report", "mlp", "-o", "page.pdf") == (0, "wrote page.pdf\n", "")
+    assert run("report", "mlp", "-o", "page.tex") == (0, "wrote page-1.pdf\nwrote page.tex\n", "")
+    for name in ("page.pdf", "page-1.pdf"):
+        with open(name, "rb") as file:
+            assert file.read(5) == b"%PDF-"
+    with open("page.tex", encoding="utf-8") as file:
+        text = file.read()
+    assert "{page-1.pdf}" in text
+    assert r"\begin{align*}" in text
+
+
 @pytest.mark.parametrize("name", [None, "page", "page.docx", "page.png"])
 def test_a_name_without_a_known_ending_is_refused(run: Run, name: str | None) -> None:
     assert ".html" in refused(run("report", "mlp", *(["-o", name] if name else [])))
@@ -45,6 +60,7 @@ def test_bad_input_is_refused_before_anything_is_derived(run: Run) -> None:
     assert "no architecture" in refused(run("report", "nothing", "-o", "page.html"))
     assert "--widths" in refused(run("report", "mlp", "--widths", "8", "-o", "page.html"))
     assert "optimizer" in refused(run("report", "mlp", "--optimizer", "sdg", "-o", "page.html"))
+    assert "no folder" in refused(run("report", "mlp", "-o", "nowhere/page.html"))
     assert "parametrization" in refused(run("report", "mlp", "--parametrization", "nop", "-o", "page.html"))
 
 

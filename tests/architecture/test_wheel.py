@@ -1,0 +1,79 @@
+"""What is shipped: wheel and sdist, built and looked into; in the long run installed where nothing else is."""
+
+import subprocess
+import sys
+import tarfile
+import time
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+IMPORT_LIMIT = 0.3
+"""Seconds that `import ntksym` may take."""
+
+
+def built(folder: Path) -> tuple[Path, Path]:
+    """A wheel and an sdist of the checkout, by the build backend that pyproject.toml names, as it is installed here."""
+    backend = pytest.importorskip("hatchling.build")
+    script = (
+        "from hatchling.build import build_sdist, build_wheel; import sys; "
+        "print(build_wheel(sys.argv[1])); print(build_sdist(sys.argv[1]))"
+    )
+    assert backend
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    wheel, sdist = (folder / name for name in done.stdout.split()[-2:])
+    return wheel, sdist
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return built(tmp_path_factory.mktemp("dist"))
+
+
+def test_the_wheel_holds_the_package_its_types_and_the_derivations(shipped: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(shipped[0]) as wheel:
+        names = set(wheel.namelist())
+    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "ntksym").rglob("*.py")}
+    derivations = {f"ntksym/derivations/{path.name}" for path in (ROOT / "derivations").glob("*.py")}
+    assert here | derivations | {"ntksym/py.typed"} <= names
+    assert not [name for name in names if not name.startswith(("ntksym/", "ntksym-"))]
+
+
+def test_the_sdist_holds_what_a_wheel_is_built_from(shipped: tuple[Path, Path]) -> None:
+    with tarfile.open(shipped[1]) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE", "ntksym/py.typed", "derivations/d001_mlp_width.py"} <= names
+
+
+@pytest.mark.long
+def test_it_works_in_a_clean_environment(shipped: tuple[Path, Path], tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=False)
+    python = tmp_path / "venv" / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", str(shipped[0])]
+    subprocess.run(install, check=True, timeout=600)
+
+    def ran(*words: str) -> str:
+        done = subprocess.run(
+            [str(python), *words], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300
+        )
+        return done.stdout
+
+    assert "verdict: stable" in ran("-m", "ntksym", "scaling", "mlp")
+    assert "*Checked: " in ran("-m", "ntksym", "derive", "relu_dual")
+    assert ran("-m", "ntksym", "--version").startswith("ntksym ")
+    where = "import ntksym, pathlib; print((pathlib.Path(ntksym.__file__).parent / 'py.typed').is_file())"
+    assert ran("-c", where) == "True\n"
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        ran("-c", "import ntksym")
+        whole = time.perf_counter() - start
+        start = time.perf_counter()
+        ran("-c", "pass")
+        times.append(whole - (time.perf_counter() - start))
+    assert min(times) < IMPORT_LIMIT
