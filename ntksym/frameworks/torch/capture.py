@@ -24,7 +24,10 @@ def capture(build: Callable[..., Any], inputs: Any, sizes: Mapping[str, int]) ->
         module = build(**sizes)
         example = inputs(**sizes) if callable(inputs) else inputs
     if not isinstance(module, torch.nn.Module):
-        raise FrameworkError(f"build({_call(sizes)}) returned {type(module).__name__}; expected a torch.nn.Module")
+        raise FrameworkError(
+            f"build({_call(sizes)}) returned {type(module).__name__}; expected a torch.nn.Module "
+            "(there is no reader for Flax or Equinox: write such a network with @ns.program)"
+        )
     example = tuple(example) if isinstance(example, tuple | list) else (example,)
     if not all(isinstance(tensor, torch.Tensor) for tensor in example):
         raise FrameworkError(

@@ -113,7 +113,7 @@ class Reader:
         shape = ", ".join(str(length) for length in leaves(step.shape))
         return FrameworkError(
             f"{step.where or 'the module'}: the operation {step.op}, which makes [{shape}], cannot be read: {reason}; "
-            "write this module in operations that can (README, 'A PyTorch model'), or the architecture with @ns.program"
+            "write this module in operations that can, or the architecture with @ns.program"
         )
 
     def operand(self, value: Any) -> Operand:

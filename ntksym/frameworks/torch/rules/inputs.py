@@ -35,18 +35,14 @@ def an_input(reader: Reader, given: Given, step: Step) -> Operand:
         if i != last:
             axes.append(Axis(atom.name, atom.size))
     coord = dims[last] if last is not None else ()
-    kind = ("vector", "sequence", "sequence", "image")[min(len(axes), 3)] if real else "tokens"
-    kind = "image" if real and len(shape) == first + 3 else kind
+    kind = "tokens" if not real else "image" if len(shape) == first + 3 else "sequence" if axes else "vector"
     type = Type(tuple(axes), coord[0].size if coord else ONE, "real" if real else "index")
     value = Value(reader.tracer, reader.tracer.emit("input", (), type, name=name, kind=kind), type)
     reader.like = value
     return Tensor(value, coord, tuple(dims))
 
 
-@rule(
-    *("clone", "alias", "detach", "_to_copy", "to", "contiguous", "lift_fresh_copy", "type_as", "float"),
-    *("_unsafe_view_same", "positive", "lift_fresh"),
-)
+@rule("clone", "alias", "detach", "_to_copy", "to", "contiguous", "lift_fresh_copy")
 def same(reader: Reader, given: Given, step: Step) -> Operand:
     """Casts and copies: the same entries."""
     return next(iter(given.values()))

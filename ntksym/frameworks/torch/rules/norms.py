@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ntksym.errors import FrameworkError
 from ntksym.frameworks.torch.graph import Step
-from ntksym.frameworks.torch.layout import Atoms, Tensor, lengths, reshape
+from ntksym.frameworks.torch.layout import Atoms, Tensor, lengths, reshape, to_coord
 from ntksym.frameworks.torch.partial import normalised
 from ntksym.frameworks.torch.read import Given, Operand, Reader, Trained, rule
 from ntksym.frameworks.torch.rules.elementwise import added, multiplied, tensors
@@ -34,6 +34,7 @@ def over_groups(reader: Reader, given: Given, step: Step) -> Operand:
         cut, tuple(a for a in atoms if a not in cut.coord) + tuple(a for a in atoms if a in cut.coord), centre=True
     )
     y = reshape(y, (batch, channels, *rest), reader.names)
+    y = to_coord(y, y.dims[1])
     return by_channel(reader, y, given.get("weight"), given.get("bias"), step)
 
 

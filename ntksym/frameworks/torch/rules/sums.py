@@ -118,12 +118,10 @@ def contracted(
     return Tensor(value, coord, tuple(made))
 
 
-@rule("mm", "bmm", "matmul", "addmm", "baddbmm", "mv", "dot")
+@rule("mm", "bmm", "matmul", "addmm")
 def product(reader: Reader, given: Given, step: Step) -> Operand:
     """A matrix product, over the last dimension of the first and the last but one of the second."""
     first, second = ("mat1", "mat2") if step.op == "addmm" else ("self", "other" if step.op == "matmul" else "mat2")
-    if step.op not in ("mm", "bmm", "matmul", "addmm"):
-        raise FrameworkError("write it with matmul")
     x, y = given[first], given[second]
     if isinstance(y, Trained) and isinstance(x, Tensor):
         rank = len(y.order)

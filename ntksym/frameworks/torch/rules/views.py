@@ -44,7 +44,7 @@ def viewed(reader: Reader, given: Given, step: Step) -> Operand:
     return reshape(x, lengths(step.shape), reader.names)
 
 
-@rule("permute", "transpose", "t", "movedim", "numpy_T", "mT", "swapaxes")
+@rule("permute", "transpose", "t")
 def permuted(reader: Reader, given: Given, step: Step) -> Operand:
     """Dimensions in another order."""
     x = given["self"]
@@ -55,10 +55,8 @@ def permuted(reader: Reader, given: Given, step: Step) -> Operand:
     elif step.op == "transpose":
         i, j = dimension(given["dim0"], rank), dimension(given["dim1"], rank)
         order[i], order[j] = order[j], order[i]
-    elif step.op == "t":
-        order.reverse()
     else:
-        raise FrameworkError("write it with permute")
+        order.reverse()
     if isinstance(x, Constant):
         return replace(x, shape=step.shape)
     if isinstance(x, Trained):

@@ -1,0 +1,138 @@
+"""A program that was read computes what the module computes: the same weights and inputs give the same numbers."""
+
+import re
+
+import numpy as np
+import pytest
+
+import ntksym as ns
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+
+
+def loaded(model, program, sizes):
+    """Weights of the program at these sizes, biases too, after they have been copied into the module."""
+    biased = any(node.attr("sigma") == "sigma_b" for node in program.parameters)
+    weights = ns.draw(program, sizes, seed=1, **({"sigma_b": 1.0} if biased else {}))
+    own = dict(model.named_parameters())
+    for name, source in program.sources.items():
+        copies = [array for key, array in weights.items() if re.sub(r"\[\d+\]", "", key) == name]
+        for full, array in zip(source.names(sizes), copies, strict=True):
+            shape = tuple(own[full].shape)
+            if len(shape) == 4:  # the language has a window's offsets before its channels
+                array = array.reshape(shape[0], *shape[2:], shape[1]).transpose(0, 3, 1, 2)
+            elif array.shape != shape:
+                array = array.T
+            own[full].data = torch.tensor(array)
+    return weights
+
+
+def same(build, sizes, at, inputs, **options):
+    """The greatest difference between the two, over the size of the output."""
+    example = tuple(x.float() if x.is_floating_point() else x for x in inputs)
+    program = ns.from_torch(build, sizes, example, **options)
+    model = build(**at).double().eval()
+    for part in model.modules():
+        if hasattr(part, "eps"):
+            part.eps = 0.0
+    weights = loaded(model, program, at)
+    with torch.no_grad():
+        expected = model(*inputs).numpy()
+    given = {node.name: x.numpy() for node, x in zip(program.inputs, inputs, strict=True)}
+    for node in program.inputs:
+        if node.attr("kind") == "image":
+            given[node.name] = given[node.name].transpose(0, 2, 3, 1)
+    found = np.asarray(ns.run(program, weights, given, at)).reshape(expected.shape)
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+def numbers(*shape):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def tokens(*shape):
+    return torch.randint(0, 60, shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.long
+def test_a_perceptron(models):
+    assert same(models.MLP, {"n": (8, 16)}, {"n": 8}, (numbers(3, 64),)) < 1e-12
+
+
+@pytest.mark.parametrize("fused", [pytest.param(False, marks=pytest.mark.long), True])
+def test_a_gpt(models, fused):
+    def build(n):
+        return models.GPT(n, 2, fused=fused, tied=fused)
+
+    assert same(build, {"n": (8, 16)}, {"n": 8}, (tokens(3, 16),)) < 1e-12
+
+
+@pytest.mark.long
+def test_a_gpt_of_other_sizes_than_it_was_read_at(models):
+    assert same(models.GPT, {"n": (8, 16), "L": (2, 3)}, {"n": 24, "L": 5}, (tokens(3, 16),)) < 1e-12
+
+
+class Image(torch.nn.Module):
+    """Convolutions with strides, groups of channels, poolings."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, n, 3, stride=2, padding=1)
+        self.norm = torch.nn.GroupNorm(2, n)
+        self.second = torch.nn.Conv2d(n, 2 * n, 1)
+        self.last = torch.nn.Linear(2 * n, 4)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.first(x)))
+        x = torch.nn.functional.max_pool2d(x, 3, stride=2, padding=1)
+        x = torch.nn.functional.avg_pool2d(torch.tanh(self.second(x)), 2)
+        return self.last(torch.flatten(torch.nn.functional.adaptive_avg_pool2d(x, 1), 1))
+
+
+def test_a_convolutional_network():
+    assert same(Image, {"n": (4, 8)}, {"n": 4}, (numbers(2, 3, 16, 16),)) < 1e-12
+
+
+class Odds(torch.nn.Module):
+    """Views, permutations, einsum and broadcasting of several kinds."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.into = n, torch.nn.Linear(6, n)
+        self.scale, self.mix = torch.nn.Parameter(torch.ones(n)), torch.nn.Parameter(torch.ones(n, n // 2))
+        self.tokens, self.out = torch.nn.Linear(5, 7), torch.nn.Linear(n, 2)
+
+    def forward(self, x):
+        h = self.into(x) * self.scale
+        a, b = h.chunk(2, dim=-1)
+        h = torch.einsum("btn,mn->btm", a * b - 0.5 * a, self.mix)
+        h = self.tokens(h.transpose(1, 2)).transpose(1, 2)
+        h = h.reshape(-1, 7, 2, self.n // 2).permute(0, 2, 1, 3)
+        w = torch.softmax(h @ h.transpose(-1, -2) / self.n, dim=-1)
+        h = (w @ h).permute(0, 2, 1, 3).reshape(-1, 7, self.n)
+        return self.out(h / torch.sqrt(h.pow(2).mean(-1, keepdim=True))).mean(1)
+
+
+def test_views_and_products():
+    assert same(Odds, {"n": (8, 16)}, {"n": 8}, (numbers(3, 5, 6),)) < 1e-12
+
+
+class Grouped(torch.nn.Module):
+    """Heads of queries in groups that share keys and values, repeated as Hugging Face does."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.q, self.k = n, torch.nn.Linear(6, n, bias=False), torch.nn.Linear(6, n // 2, bias=False)
+
+    def forward(self, x):
+        q = self.q(x).view(-1, 5, 4, self.n // 4).transpose(1, 2)
+        k = self.k(x).view(-1, 5, 2, self.n // 4).transpose(1, 2)
+        k = k[:, :, None].expand(-1, 2, 2, 5, self.n // 4).reshape(-1, 4, 5, self.n // 4)
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, k, is_causal=True)
+        return y.transpose(1, 2).reshape(-1, 5, self.n)
+
+
+@pytest.mark.long
+def test_heads_that_share_keys():
+    assert same(Grouped, {"n": (16, 32)}, {"n": 16}, (numbers(3, 5, 6),)) < 1e-12
