@@ -179,5 +179,5 @@ def _blocks(title: str, records: Callable[[Subject], Iterator[Any]], subject: Su
             shown += blocks(record)
     except NtksymError as error:
         complain(f"{title}: {error}")
-        shown.append(Refusal(f"Not derived: {error}"))
+        shown.append(Refusal(f"Not here: {error}"))
     return tuple(shown)

@@ -29,7 +29,7 @@ def test_what_is_derived_stands_on_the_page_and_what_is_not_with_its_reason(run:
     assert "v14 = contract(v7, v12)" in page
     assert "<td>block.attn.q.w</td>" in page
     assert r"\operatorname{softmax}" in page
-    refusals = re.findall(r'<p class="refusal">Not derived: ([^<]*)', page)
+    refusals = re.findall(r'<p class="refusal">Not here: ([^<]*)', page)
     assert len(refusals) == 2
     assert err.count("\n") == 2
     for reason, line in zip(refusals, err.splitlines(), strict=True):
