@@ -77,25 +77,21 @@ def taylor_dynamics(
     """
     if steps < 1 or not orders or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in orders):
         raise DynamicsError(f"steps={steps} and orders={list(orders)}: at least one step, and whole orders from 1 on")
-    rates = tuple((name, _rate(network, name, lr)) for name in network.parameters)
+    rates = {name: _rate(network, name, lr) for name in network.parameters}
     with network.precision():
-        given = network.stacked(weights), data[0], jnp.asarray(data[1])
-        path, losses = map(np.asarray, _compiled(network, rates, steps, loss, None)(*given))
-        runs = {
-            order: tuple(map(np.asarray, _compiled(network, rates, steps, loss, order)(*given))) for order in orders
-        }
+        given = network.stacked(weights), rates, data[0], jnp.asarray(data[1])
+        path, losses = map(np.asarray, _compiled(network, steps, loss, None)(*given))
+        runs = {order: tuple(map(np.asarray, _compiled(network, steps, loss, order)(*given))) for order in orders}
     models, theirs = ({order: run[place] for order, run in runs.items()} for place in (0, 1))
     return TaylorDynamics(path, models, losses, theirs)
 
 
 @lru_cache(maxsize=64)
-def _compiled(
-    network: Network, rates: tuple[tuple[str, float], ...], steps: int, loss: str | Loss, order: int | None
-) -> Any:
-    """Training of the network, or of its model of one order: from weights, inputs, targets to outputs and losses."""
+def _compiled(network: Network, steps: int, loss: str | Loss, order: int | None) -> Any:
+    """Training of the network, or of its model of one order: from weights, rates and data to outputs and losses."""
     objective = loss_named(loss)
 
-    def run(start: Weights, inputs: Any, targets: Array) -> tuple[Array, Array]:
+    def run(start: Weights, rates: Mapping[str, Any], inputs: Any, targets: Array) -> tuple[Array, Array]:
         def outputs(weights: Weights) -> Array:
             return network.forward(weights, inputs, None, frozenset())[0]
 
@@ -105,7 +101,7 @@ def _compiled(
             found, back = jax.vjp(f, now)
             value, slope = jax.value_and_grad(objective)(found, targets)
             (gradient,) = back(slope)
-            return {name: now[name] - rate * gradient[name] for name, rate in rates}, (found, value)
+            return {name: now[name] - rates[name] * gradient[name] for name in now}, (found, value)
 
         _, (path, losses) = jax.lax.scan(step, start, length=steps + 1)
         return path, losses[:-1]
