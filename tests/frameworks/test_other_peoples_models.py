@@ -23,6 +23,7 @@ def encoder(n, L=2, norm_first=True):
     return torch.nn.TransformerEncoder(layer, L, enable_nested_tensor=False)
 
 
+@pytest.mark.long
 def test_the_encoder_of_torch():
     read = ns.from_torch(encoder, WIDTHS, lambda n: torch.zeros(2, 16, n))
     lr = powers(ns.scaling_table(read))

@@ -69,9 +69,9 @@ def from_torch(
 
     Returns:
         A Program; parameters are named as in the module, without the numbers of repeated blocks. Initial weights are
-        random for matrices, zero for what is added and one for what multiplies. A constant mask of logits is recorded as
-        the causal one, since no power depends on which keys it forbids; the small constant of a normalisation is left
-        out. The output is the first tensor that ``forward`` returns.
+        random for matrices, zero for what is added and one for what multiplies. A constant mask of logits is recorded
+        as the causal one, since no power depends on which keys it forbids; the small constant of a normalisation is
+        left out. The output is the first tensor that ``forward`` returns.
 
     Raises:
         FrameworkError: the module cannot be exported or read; the message names the module, the operation, and what
