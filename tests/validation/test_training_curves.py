@@ -61,7 +61,7 @@ def test_the_error_of_the_linear_prediction_falls_with_the_width() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_on_digits_it_falls_as_one_over_the_root_of_the_width_or_faster(momentum: float) -> None:
-    check_slope(on_digits((128, 512, 2048), 8, 32, 200, momentum))
+    check_slope(on_digits((128, 512, 2048), 16, 32, 200, momentum))
 
 
 # --- rates of single modes -------------------------------------------------------------------------------
