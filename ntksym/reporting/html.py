@@ -24,7 +24,7 @@ body { font: 1rem/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 62rem; 
   padding: 1rem; }
 h1 { font-size: 1.7rem; line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 a { color: var(--accent); } nav { display: flex; flex-wrap: wrap; gap: .3rem 1rem; margin: 1rem 0; }
-math { font-size: 1.05em; } .wide { overflow-x: auto; padding: .4rem 0; overflow-wrap: normal; }
+math { font-size: 1.05em; } .wide { overflow: auto hidden; padding: .5rem 0; overflow-wrap: normal; }
 .display { margin: 1rem 0; } .display math[display] { margin: 0; width: max-content; }
 pre { background: var(--soft); border-radius: .4rem; font-size: .82rem; line-height: 1.4; margin: 0; padding: .8rem; }
 table { border-collapse: collapse; font-size: .92rem; } caption { font-weight: bold; text-align: left; }

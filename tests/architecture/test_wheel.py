@@ -1,9 +1,9 @@
 """What is shipped: wheel and sdist, built and looked into; in the long run installed where nothing else is."""
 
+import os
 import subprocess
 import sys
 import tarfile
-import time
 import venv
 import zipfile
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 IMPORT_LIMIT = 0.3
-"""Seconds that `import ntksym` may take."""
+"""Seconds of a processor that `import ntksym` may take: what a clock on the wall says depends on who else is there."""
 
 
 def built(folder: Path) -> tuple[Path, Path]:
@@ -57,10 +57,11 @@ def test_it_works_in_a_clean_environment(shipped: tuple[Path, Path], tmp_path: P
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", str(shipped[0])]
     subprocess.run(install, check=True, timeout=600)
 
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
     def ran(*words: str) -> str:
-        done = subprocess.run(
-            [str(python), *words], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300
-        )
+        command = [str(python), *words]
+        done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=True, timeout=300)
         return done.stdout
 
     assert "verdict: stable" in ran("-m", "ntksym", "scaling", "mlp")
@@ -68,12 +69,5 @@ def test_it_works_in_a_clean_environment(shipped: tuple[Path, Path], tmp_path: P
     assert ran("-m", "ntksym", "--version").startswith("ntksym ")
     where = "import ntksym, pathlib; print((pathlib.Path(ntksym.__file__).parent / 'py.typed').is_file())"
     assert ran("-c", where) == "True\n"
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        ran("-c", "import ntksym")
-        whole = time.perf_counter() - start
-        start = time.perf_counter()
-        ran("-c", "pass")
-        times.append(whole - (time.perf_counter() - start))
-    assert min(times) < IMPORT_LIMIT
+    timed = "import time; start = time.process_time(); import ntksym; print(time.process_time() - start)"
+    assert min(float(ran("-c", timed)) for _ in range(3)) < IMPORT_LIMIT
