@@ -94,9 +94,12 @@ def numba_backend(kept: Kept) -> Functions:
     def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any, *positions: Any) -> Array:
         results = buffers.array("results", (len(kept.outputs), *products[0].shape[-2:]))
         sides = [x for parts in zip(left, right, strict=True) for pair in zip(*parts, strict=True) for x in pair]
-        positions = tuple(x for several in positions for arrays in several for x in arrays)
-        numbers = np.array(parameters, float), np.array(counts, np.int64)
-        module.pairs(*products, *sides, *positions, *numbers, *results)
+        numbers = [np.array(parameters, float), np.array(counts, np.int64)]
+        if kept.spaces:
+            most = max(len(each.left) for each in positions[0])
+            numbers.append(buffers.array("work", (kept.lines, most, products[0][0].size)))
+        flat = (x for several in positions for arrays in several for x in arrays)
+        module.pairs(*products, *sides, *flat, *numbers, *results)
         return results
 
     def angles(G: Array, *sides: Array) -> tuple[Array, Array]:

@@ -24,19 +24,21 @@ def entry_module(routine: Routine) -> str:
 
 
 def entry_function(routine: Routine) -> list[str]:
-    """``pairs(products.., kept of both sides.., entries.., tables.., parameters, counts, results..)``."""
+    """``pairs(products.., kept of both sides.., entries.., tables.., parameters, counts, work, results..)``.
+
+    ``work`` is an array (lines, entries, pairs) to write to.
+    """
     rows = {name: k for k, name in enumerate(crossing(routine))}
     start = given(routine)
     arguments = [f"in_{name}" for name in start]
     arguments += [f"{side}{place}" for place in range(len(routine.pair)) for side in ("left", "right")]
     entries = [f"{side}_of{space}" for space in range(len(routine.spaces)) for side in ("left", "right")]
     arguments += [*entries, *(f"{name}{k}" for k in range(len(routine.windows)) for name in Table._fields)]
-    arguments += ["parameters", "counts", *(f"out_{name}" for name in routine.outputs)]
+    arguments += ["parameters", "counts", "work", *(f"out_{name}" for name in routine.outputs)]
     out = [f"def pairs({', '.join(arguments)}):"]
     out += indented([f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))], 1)
     out.append(f"{CUT}rows, columns = in_{start[0]}.shape[1:]")
     out.append(f"{CUT}pairs = rows * columns")
-    out.append(f"{CUT}work = np.empty(({len(rows)}, max({', '.join(f'{name}.size' for name in entries[::2])}), pairs))")
     out.append(f"{CUT}some = np.empty(({_width(routine)}, {COLUMNS}))")
     for name in start:
         if name in rows:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-SCHEMA = "ntksym.codegen/5"
+SCHEMA = "ntksym.codegen/4"
 FOLDER = "NTKSYM_CACHE"
 """The environment variable that names another folder than the user's cache."""
 
@@ -29,7 +29,8 @@ class Kept:
 
     ``inputs`` are pairs (node, steps) of the program's data values; ``angles`` says of which c and g are needed.
     ``stable`` and ``homogeneous`` are as in ``Routine``; so are ``spaces``, empty where there are no positions.
-    ``windows`` are the fields of its windows, ``places`` the spaces of the inner products.
+    ``windows`` are the fields of its windows, ``places`` the spaces of the inner products, ``lines`` the number of rows
+    of entries that loops keep.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Kept:
     spaces: tuple[Any, ...] = ()
     windows: tuple[Any, ...] = ()
     places: tuple[int, ...] = ()
+    lines: int = 0
 
 
 def folder() -> Path:

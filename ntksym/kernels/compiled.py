@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -37,6 +37,16 @@ WHOLE = 1e-9
 """How far a number of copies may be from a whole one."""
 TABLES_FROM = 20
 """How many more pairs than points of a table there must be for inputs of one norm to be worth a table."""
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay, and with them the memory in which they compute."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="ntksym")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a copy of this process has no threads
 
 
 @dataclass(frozen=True)
@@ -182,27 +192,26 @@ class Compiled:
         threads = (self.threads or _processors()) if self.backend == "numba" else 1
         size = block_size(left.bound[2]) if self.module.spaces else (ROWS, COLUMNS)
 
-        with ThreadPoolExecutor(threads) as pool:
-            for panel in panels(len(left), len(right), X2 is None):
-                # inner products of vectors on all threads; those at positions are too many for a panel
-                whole = products(left.part(*panel[:2]), right.part(*panel[2:])) if not self.module.spaces else []
+        for panel in panels(len(left), len(right), X2 is None):
+            # inner products of vectors on all threads; those at positions are too many for a panel
+            whole = products(left.part(*panel[:2]), right.part(*panel[2:])) if not self.module.spaces else []
 
-                def work(block: Block, first: int = panel[0], whole: list[Array] = whole) -> None:
-                    i, k, j, m = block
-                    part = [np.ascontiguousarray(x[i - first : k - first, j:m]) for x in whole]
-                    found = run(part, left.part(i, k), right.part(j, m))
-                    for name, values in zip(self.outputs, found, strict=True):
-                        if name not in wanted:
-                            continue
-                        if X2 is None:
-                            self.functions.mirrored(values, results[name], i, j)
-                            if self.module.spaces and k == m:
-                                np.fill_diagonal(results[name][i:k, i:k], np.diagonal(values[:, i - j :]))
-                        else:
-                            self.functions.placed(values, results[name], i, j)
+            def work(block: Block, first: int = panel[0], whole: list[Array] = whole) -> None:
+                i, k, j, m = block
+                part = [np.ascontiguousarray(x[i - first : k - first, j:m]) for x in whole]
+                found = run(part, left.part(i, k), right.part(j, m))
+                for name, values in zip(self.outputs, found, strict=True):
+                    if name not in wanted:
+                        continue
+                    if X2 is None:
+                        self.functions.mirrored(values, results[name], i, j)
+                        if self.module.spaces and k == m:
+                            np.fill_diagonal(results[name][i:k, i:k], np.diagonal(values[:, i - j :]))
+                    else:
+                        self.functions.placed(values, results[name], i, j)
 
-                for _ in pool.map(work, blocks(panel, X2 is None, *size)):
-                    pass
+            for _ in _pool(threads).map(work, blocks(panel, X2 is None, *size)):
+                pass
         if X2 is None and not self.module.spaces:
             for name, own in zip(self.outputs, left.own, strict=True):
                 if name in wanted:

@@ -25,7 +25,7 @@ Array = Any
 Shape = tuple[int, ...]
 AT_ONCE = 1 << 17
 """As many entries of pairs as a block is to have at most; what is kept of them takes a hundred times as many bytes."""
-AT_MOST = 4, 32
+AT_MOST = 8, 32
 """Rows and columns of a block at most: loops over columns are to be long, every thread is to have some
 blocks, and what one of a symmetric matrix holds above the diagonal is wasted."""
 Positions = tuple[tuple[Entries, ...], tuple[Table, ...]]

@@ -145,8 +145,11 @@ def panels(rows: int, columns: int, symmetric: bool) -> Iterator[Block]:
 
 
 def blocks(panel: Block, symmetric: bool, rows: int = ROWS, columns: int = COLUMNS) -> Iterator[Block]:
-    """Blocks that cover a panel; of a symmetric matrix those that reach the diagonal or what is left of it."""
-    for i in range(panel[0], panel[1], rows):
+    """Blocks that cover a panel; of a symmetric matrix those that reach the diagonal or what is left of it.
+
+    Those of the last rows, which are the longest there, come first, so that all threads end together.
+    """
+    for i in reversed(range(panel[0], panel[1], rows)):
         k = min(i + rows, panel[1])
         for j in range(0, k if symmetric else panel[3], columns):
             yield i, k, j, min(j + columns, k if symmetric else panel[3])

@@ -297,6 +297,7 @@ def _patches(step: Step) -> Array:
     stride, padding = attr("stride"), attr("padding")
     lengths = dict(zip((a.name for a in step.positions), step.numbers.positions(step.positions), strict=True))
     where = {name: step.axis(name) for name in attr("axes")}
+    every: list[slice] = [slice(None)] * x.ndim
     for name, extent in zip(attr("axes"), attr("kernel"), strict=True):
         axis = where[name]
         before = 0 if padding == "valid" else (extent - 1) // 2
@@ -305,7 +306,7 @@ def _patches(step: Step) -> Array:
             x = x.take(np.arange(-before, end) % x.shape[axis], axis=axis)
         else:
             x = _padded(x, axis, before, end - x.shape[axis])
-        windows = np.lib.stride_tricks.sliding_window_view(x, extent, axis)
-        # offsets wait before the coordinates for those of other axes to come
-        x = windows[(slice(None),) * axis + (slice(None, None, stride),)].swapaxes(-1, -2)
+        every[axis] = slice(None, None, stride)
+    windows = np.lib.stride_tricks.sliding_window_view(x, attr("kernel"), tuple(where[name] for name in attr("axes")))
+    x = np.moveaxis(windows[tuple(every)], x.ndim - 1, -1)
     return x.reshape(*x.shape[: 1 + len(step.types[0].positions)], prod(attr("kernel")), x.shape[-1])
