@@ -188,11 +188,12 @@ def _series(activations: Activations, brackets: list[Factors], moved: list[str],
     one = [[factors[0].site, slot(factors[0])] for factors in brackets if len(factors) == 1]
     orders = sorted({order for product in functions for _, order in product})
     slopes = [(f"f{k}", to_sympy(activations.derivative(0, k))) for k in orders]
+    factors = [" * ".join(f"f{order}" for _, order in product) for product in functions]
     products = [
         "@small",
         "def products(z):",
         *indented(lines_of(tuple(slopes), "t"), 1),
-        f"{CUT}return {', '.join(' * '.join(f'f{order}' for _, order in product) for product in functions)}",
+        f"{CUT}return {', '.join(f'1.0 * {each}' for each in factors)}",  # constants are whole numbers otherwise
     ]
     called = [["@small", inspect.getsource(function)] for function in series.FUNCTIONS]
     step = _SERIES_STEP.format(brackets=len(brackets), functions=len(functions))

@@ -35,7 +35,7 @@ def perceptron(phi, depth=3, **rates):
     [
         "tanh",
         "relu",
-        *(pytest.param(phi, marks=pytest.mark.long) for phi in ("gelu", "sin", "erf", "leaky_relu", "abs")),
+        *(pytest.param(phi, marks=pytest.mark.long) for phi in ("gelu", "sin", "erf", "identity", "leaky_relu", "abs")),
     ],
 )
 def test_every_tensor_is_that_of_the_plain_recursion(phi):
