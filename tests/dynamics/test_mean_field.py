@@ -37,7 +37,10 @@ def solved(program: Any, particles: int | None = None) -> Any:
     return ns.mean_field(program, (X, Y), TIMES, particles=particles, sizes={"d_in": 2})
 
 
-@pytest.mark.parametrize("program", [perceptron("identity"), squares()], ids=["linear", "squares"])
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(perceptron("identity"), id="linear", marks=pytest.mark.long), pytest.param(squares(), id="squares")],
+)
 def test_particles_follow_the_closed_equation(program: Any) -> None:
     closed, moved = solved(program), solved(program, 256)
     # outputs are of order one half, so the statement has power

@@ -139,7 +139,9 @@ def by_vectors(steps: int, lr: float, bias: bool) -> tuple[Any, Any]:
     return np.array(outputs), u.T @ u
 
 
-@pytest.mark.parametrize(("bias", "parametrization"), [(True, "mup"), (False, "mfp")])
+@pytest.mark.parametrize(
+    ("bias", "parametrization"), [(True, "mup"), pytest.param(False, "mfp", marks=pytest.mark.long)]
+)
 def test_the_limit_of_a_linear_network_by_vectors(bias: bool, parametrization: str) -> None:
     n = ns.dim("n")
 
@@ -166,6 +168,7 @@ def test_the_tangent_limit_is_kernel_gradient_descent() -> None:
         f = f - 0.2 * kernel @ (f - Y) / 2
 
 
+@pytest.mark.long
 def test_batches_take_turns_and_a_probe_may_be_other_inputs() -> None:
     program = ns.zoo.load("mlp")(phi=ns.activation("identity"), depth=1, bias=False, d_out=2)
     batches = [(X[:1], Y[:1]), (X[1:], Y[1:])]
