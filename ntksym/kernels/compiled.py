@@ -42,7 +42,7 @@ TABLES_FROM = 20
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads that stay, and with them the memory in which they compute."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="ntksym")
+    return ThreadPoolExecutor(threads, thread_name_prefix="kernels")
 
 
 if hasattr(os, "register_at_fork"):

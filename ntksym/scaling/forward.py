@@ -101,21 +101,12 @@ def initial_sizes(state: State) -> None:
 
 def _sizes(state: State, block: Block, x: dict[int, Form], smallest: bool) -> None:
     for node in block.nodes:
-        if node.op in ("carry", "element"):
+        if node.op in ("carry", "element", "result"):
             continue
         if node.block:
             _loop_sizes(state, node, x, smallest)
-        elif node.op == "result":
-            x[node.id] = x[_returned(state, node)]
         else:
             x[node.id] = rule_of(node).size(state, node, x)
-
-
-def _returned(state: State, node: Node) -> int:
-    """The carried value inside of the body that one result of a loop is the last (or stacked) value of."""
-    loop = state.facts.program.nodes[node.inputs[0]]
-    argument: int = loop.body.arguments[node.attr("index")]
-    return argument
 
 
 def _loop_sizes(state: State, node: Node, x: dict[int, Form], smallest: bool) -> None:
@@ -139,7 +130,10 @@ def _loop_sizes(state: State, node: Node, x: dict[int, Form], smallest: bool) ->
         if not exactly:
             raise runaway(node, "the initial size of what the loop carries")
     # After the loop there is one size: what all copies together have added.
-    x[node.id] = after[0] if smallest else x[block.arguments[0]]
+    ends = after if smallest else [x[argument] for argument in block.arguments[:states]]
+    x[node.id] = ends[0]
+    for index, key in state.facts.results.get(node.id, {}).items():
+        x[key] = ends[index]
 
 
 def _after_copies(state: State, stream: Stream, carried: Form, x: Mapping[int, Form], copies: Form) -> Form:

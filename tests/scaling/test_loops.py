@@ -128,8 +128,9 @@ def test_heads_cannot_outnumber_the_width() -> None:
         scaling_table(many_heads, large=["H"])
 
 
+@pytest.mark.parametrize("counted", [False, True], ids=["one value", "several values"])
 @pytest.mark.parametrize(("optimizer", "lr", "eps"), [("sgd", "1", "None"), ("adam", "n^-1*L^(-1/2)", "n^-1*L^(-1/2)")])
-def test_a_normalised_stream_needs_no_branch_scale(optimizer: str, lr: str, eps: str) -> None:
+def test_a_normalised_stream_needs_no_branch_scale(optimizer: str, lr: str, eps: str, counted: bool) -> None:
     """Without a scale the stream grows to L^(1/2), and what reads it is normalised: the rates are those of L^(-1/2)."""
 
     @ns.program
@@ -137,7 +138,9 @@ def test_a_normalised_stream_needs_no_branch_scale(optimizer: str, lr: str, eps:
         def block(h: ns.Value) -> ns.Value:
             return h + ns.dense(ns.relu(ns.dense(ns.layernorm(h), n, name="up")), n, name="down")
 
-        return ns.dense(ns.layernorm(ns.repeat(L, block, ns.dense(x, n, name="embed"))), 1, name="out")
+        h = ns.dense(x, n, name="embed")
+        (h,) = ns.repeat(L, lambda h: (block(h),), (h,)) if counted else (ns.repeat(L, block, h),)
+        return ns.dense(ns.layernorm(h), 1, name="out")
 
     table = scaling_table(unscaled, optimizer=optimizer)
     assert (table.verdict.stable, table.verdict.regime) == (True, "feature learning")
