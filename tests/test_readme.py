@@ -56,7 +56,10 @@ def renewed(readme: str, folder: Path) -> str:
     return CONSOLE.sub(lambda found: executed(found["block"], folder), readme)
 
 
-COMMANDS = ("coordcheck", "drift", "gram", "kernel", "phase", "validate")
+COMMANDS = (
+    *("coordcheck", "derive", "doctor", "drift", "finite", "gram", "kernel", "phase", "report", "spectrum"),
+    *("train", "validate"),
+)
 """Commands beside ``scaling``."""
 
 

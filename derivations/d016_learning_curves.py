@@ -1,4 +1,4 @@
-"""Derivation 17: the error of kernel regression with p random inputs, by an effective ridge.
+"""Derivation 16: the error of kernel regression with p random inputs, by an effective ridge.
 
 The ridge is first held against random matrices, the error against drawn regressions; ntksym is asked in the last step.
 """
@@ -116,7 +116,7 @@ EFFECTIVE = solved(RATES, INPUTS, RIDGE)
 KEPT = INPUTS * RATES / (EFFECTIVE + INPUTS * RATES)
 kappa, s = sympy.symbols("kappa s", positive=True)
 DERIVATION = Derivation(
-    17,
+    16,
     "learning_curves",
     "Learning curves of kernel regression",
     (

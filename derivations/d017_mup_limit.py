@@ -1,4 +1,4 @@
-"""Derivation 18: the muP limit of a linear network with one hidden layer, in closed equations of finitely many numbers.
+"""Derivation 17: the muP limit of a linear network with one hidden layer, in closed equations of finitely many numbers.
 
 The limit is held against finite networks whose gradients are written out by hand; only the last step looks at ntksym.
 """
@@ -157,7 +157,7 @@ def check_comparison(claim: Claim) -> str:
 _eta, _chi, _x, _u, _v = sympy.symbols("eta chi x u v")
 
 DERIVATION = Derivation(
-    18,
+    17,
     "mup_limit",
     "The muP limit of a linear network",
     (

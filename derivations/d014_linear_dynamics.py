@@ -1,4 +1,4 @@
-"""Derivation 15: training of wide networks is linear, so its mean and covariance over initial weights are formulas.
+"""Derivation 14: training of wide networks is linear, so its mean and covariance over initial weights are formulas.
 
 Equations are solved by SymPy along one eigenvector; the last steps step explicit features, and look at ntksym.
 """
@@ -123,7 +123,7 @@ def check_comparison(claim: Claim) -> str:
 
 ERROR = sympy.exp(-rate * t)
 DERIVATION = Derivation(
-    15,
+    14,
     "linear_dynamics",
     "Training of wide networks: mean and covariance",
     (

@@ -1,4 +1,4 @@
-"""Derivation 19: mean-field dynamics of one hidden layer, and the equations that close on second moments.
+"""Derivation 18: mean-field dynamics of one hidden layer, and the equations that close on second moments.
 
 Held against finite networks written out in NumPy and an integration by hand; only the last step looks at ntksym.
 """
@@ -149,7 +149,7 @@ _G = sympy.Matrix([[p, q], [q, r]])
 _FLOW = (-2 * c * (_S * _G + _G * _S)).expand()
 
 DERIVATION = Derivation(
-    19,
+    18,
     "mean_field",
     "Mean-field dynamics of one hidden layer",
     (

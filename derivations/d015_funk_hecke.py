@@ -1,4 +1,4 @@
-"""Derivation 16: eigenvalues of kernels on the sphere, and why those of ReLU fall like k^-d, even degrees alone.
+"""Derivation 15: eigenvalues of kernels on the sphere, and why those of ReLU fall like k^-d, even degrees alone.
 
 Integrals are taken by SymPy on the ordinary sphere, d = 3; only the last step looks at ntksym.
 """
@@ -140,7 +140,7 @@ EIGENVALUES = {
 }
 LAW = 1 / (2 * sympy.pi)
 DERIVATION = Derivation(
-    16,
+    15,
     "funk_hecke",
     "Kernels on the sphere: the eigenvalues of ReLU",
     (

@@ -1,4 +1,4 @@
-"""Derivation 20: dynamical mean-field theory of a deep linear network, in steps of finite size.
+"""Derivation 19: dynamical mean-field theory of a deep linear network, in steps of finite size.
 
 Held against finite networks whose gradients are written out by hand; only the last step looks at ntksym.
 """
@@ -156,14 +156,14 @@ def difference() -> float:
 
 
 def check_one_layer(claim: Claim) -> str:
-    """With one hidden layer nothing couples back through random weights: derivation 18 gives the same numbers."""
+    """With one hidden layer nothing couples back through random weights: derivation 17 gives the same numbers."""
     return f"outputs at {STEPS + 1} steps: {agreeing(claim, {'largest difference': (difference(), 1e-12)})}"
 
 
 # --- the steps --------------------------------------------------------------------------------------------------
 
 DERIVATION = Derivation(
-    20,
+    19,
     "dmft",
     "Dynamical mean-field theory of a deep linear network",
     (
@@ -214,7 +214,7 @@ DERIVATION = Derivation(
         Step(
             "one layer",
             r"With one hidden layer there are no random weights between hidden layers, no responses, and the equations "
-            r"are those of derivation 18.",
+            r"are those of derivation 17.",
             "",
             "comparison",
             partial(check_one_layer, claim={"largest difference": 0.0}),
