@@ -30,11 +30,12 @@ class Functions:
 
     ``counts(parameters)`` gives the rounds of each loop, ``point(squares, parameters, counts, tables)`` what pairs read
     of single inputs, ``pairs(products, left, right, parameters, counts, entries, tables)`` the kernels of a block:
-    ``products`` are, for each input, inner products, followed by c and g where these are needed; ``angles(products,
-    units of both sides, inverse norms of both)`` finds them, at positions ``entry_angles``. ``entries`` are those of
-    each space, ``tables`` those of each window, both empty where there are no positions. ``interpolated(c, g, table,
-    left, right)`` reads kernels from a table of functions of c. Results are arrays (outputs, rows, columns); they may
-    be overwritten when the same thread calls again. ``placed`` and ``mirrored`` put a block into a matrix.
+    ``products`` are, for each input, inner products, followed by c and g where these are needed; ``angles(number of the
+    input, products, units of both sides, inverse norms of both)`` finds them, at positions ``entry_angles``.
+    ``entries`` are those of each space, ``tables`` those of each window, both empty where there are no positions.
+    ``interpolated(c, g, table, left, right)`` reads kernels from a table of functions of c. Results are arrays
+    (outputs, rows, columns); they may be overwritten when the same thread calls again, for the same input. ``placed``
+    and ``mirrored`` put a block into a matrix.
     """
 
     counts: Callable[..., Any]
@@ -72,7 +73,8 @@ def numpy_backend(kept: Kept) -> Functions:
     def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any) -> Array:
         return _blocks(names["pairs"](products, *_sides(kept, left, right), *numbers), products)
 
-    return Functions(names["counts"], names["point"], pairs, angles, entry_angles, interpolated, _placed, _mirrored)
+    found = (lambda _, *given: angles(*given)), (lambda _, *given: entry_angles(*given))
+    return Functions(names["counts"], names["point"], pairs, *found, interpolated, _placed, _mirrored)
 
 
 def jax_backend(kept: Kept) -> Functions:
@@ -102,13 +104,13 @@ def numba_backend(kept: Kept) -> Functions:
         module.pairs(*products, *sides, *flat, *numbers, *results)
         return results
 
-    def angles(G: Array, *sides: Array) -> tuple[Array, Array]:
-        c, g = (buffers.array(name, G.shape) for name in "cg")
+    def angles(k: int, G: Array, *sides: Array) -> tuple[Array, Array]:
+        c, g = (buffers.array(f"{name}{k}", G.shape) for name in "cg")
         module.angles(G, *sides, c, g)
         return c, g
 
-    def entry_angles(G: Array, *sides: Array) -> tuple[Array, Array]:
-        c, g = np.empty_like(G), np.empty_like(G)
+    def entry_angles(k: int, G: Array, *sides: Array) -> tuple[Array, Array]:
+        c, g = (buffers.array(f"{name}{k}", G.shape) for name in "cg")
         module.entry_angles(G, *sides, c, g)
         return c, g
 

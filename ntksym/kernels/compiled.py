@@ -247,7 +247,7 @@ class Compiled:
         return pair_by_pair if table is None else from_table
 
     def _angles(self, k: int, found: Array, rows: Side, columns: Side) -> Any:
-        return self.functions.angles(found, rows.units[k], columns.units[k], rows.inverse[k], columns.inverse[k])
+        return self.functions.angles(k, found, rows.units[k], columns.units[k], rows.inverse[k], columns.inverse[k])
 
     def _homogeneous(self, parameters: Any, counts: Any) -> Table | None:
         """The table for all norms, of a homogeneous kernel."""

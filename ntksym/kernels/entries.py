@@ -144,7 +144,7 @@ def given_at(module: Kept, functions: Functions, rows: Side, columns: Side) -> l
         out.append(found)
         if needed:
             sides = rows.units[k], columns.units[k], rows.inverse[k], columns.inverse[k]
-            out += functions.entry_angles(found, *sides, *entries)
+            out += functions.entry_angles(k, found, *sides, *entries)
     return out
 
 

@@ -59,6 +59,22 @@ def test_all_digits_are_there(name: str) -> None:
         assert (ours == ours.T).all()
 
 
+def test_two_inputs_have_cosines_of_their_own() -> None:
+    n = ns.dim("n")
+
+    @ns.program
+    def net(x: ns.Vector("d"), z: ns.Vector("e")):
+        h = ns.relu(ns.dense(x, n, name="one") + ns.dense(z, n, name="other"))
+        return ns.dense(h, 1, name="out")
+
+    both = {"x": X[:5, :3], "z": X[5:10, :4]}
+    expected = kernel_recursion(net).evaluate(both, digits=20, sigma_w=1.3)
+    for backend in ("numba", "numpy"):
+        found = compiled_kernel(net(), backend=backend, sigma_w=1.3)(both)
+        for ours, theirs in zip(found, (expected.nngp, expected.ntk), strict=True):
+            assert apart(ours, theirs.astype(float)) < 1e-12
+
+
 @pytest.mark.parametrize("backend", list(backends))
 @pytest.mark.parametrize("name", ["relu", "gelu", "resnet"])
 def test_backends_agree(name: str, backend: str) -> None:
