@@ -106,7 +106,7 @@ def parametrization(
     Args:
         name: what to call it.
         given: by pattern of parameter names, the growth exponents of ``multiplier`` and ``init_std``:
-            {"*.w": {"multiplier": {"n": "-1/2"}, "init_std": {}}}; the first pattern that matches holds.
+            ``{"*.w": {"multiplier": {"n": "-1/2"}, "init_std": {}}}``; the first pattern that matches holds.
         base: where nothing is given: a parametrization, or its name.
 
     Raises ScalingError for another column, or an exponent that is not a rational.

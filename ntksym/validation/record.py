@@ -65,8 +65,9 @@ class Validation:
     """Predictions of one program held against finite networks, with the test that was fixed beforehand.
 
     ``alpha`` bounds the probability that predictions which are all right get a verdict other than "agrees" anywhere:
-    half of it for the numbers, half for the laws in the width. ``limit`` is the largest |t| that agrees, ``least`` the
-    smallest p of a law that fits. ``samples`` networks of each width fall into ``batches`` that errors are read off.
+    half of it for the numbers, half for the laws in the width. ``limit`` is the largest ``|t|`` that agrees, ``least``
+    the smallest p of a law that fits. ``samples`` networks of each width fall into ``batches`` that errors are read
+    off.
     """
 
     program: str
