@@ -23,7 +23,7 @@ from ntksym.kernels.sides import Side
 
 Array = Any
 Shape = tuple[int, ...]
-AT_ONCE = 1 << 17
+AT_ONCE = 1 << 18
 """As many entries of pairs as a block is to have at most; what is kept of them takes a hundred times as many bytes."""
 AT_MOST = 8, 32
 """Rows and columns of a block at most: loops over columns are to be long, every thread is to have some
