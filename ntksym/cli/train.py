@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ntksym._lazy import lazy
-from ntksym.cli.budget import DEFAULT_MEMORY, DEFAULT_SEED, Plot, Seed, Widths, budget_of, widths_of
+from ntksym.cli.budget import DEFAULT_SEED, Plot, Seed, Widths, seed_of, widths_of
 from ntksym.cli.inputs import program_and_numbers, read_data
 from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, SigmaB, SigmaW
 from ntksym.cli.output import Answer, answer, format_of, write_whole
@@ -78,8 +78,8 @@ def train_command(
     """Train networks of several widths, and hold them against the linear dynamics of infinitely wide ones."""
     shown, picture = format_of(format, output), None if plot is None else image_format(plot)
     chosen = curves.WIDTHS if widths is None else widths_of(widths)
+    start = seed_of(seed)
     rate = None if lr is None else float(positive(lr, "--lr"))
-    start = budget_of(None, None, seed, DEFAULT_MEMORY).seed
     program, sizes, sigmas = program_and_numbers(
         arch, assignments or [], {"phi": phi, "depth": depth}, sigma_w=sigma_w, sigma_b=sigma_b
     )

@@ -40,7 +40,8 @@ def _written(node: Node, display: bool) -> str:
         case Scripts(base, below, above, limits):
             return _scripts(inner(base), below, above, limits and display)
         case Accent(mark, of):
-            return f'<mover accent="true">{inner(of)}<mo stretchy="false">{escape(mark)}</mo></mover>'
+            # no accent="true": browsers then draw the mark into the letter, and a derivative looks like its function
+            return f'<mover>{inner(of)}<mo stretchy="false">{escape(mark)}</mo></mover>'
         case Fenced(left, of, right):
             return f"<mrow>{_fence(left, 'prefix')}{inner(of)}{_fence(right, 'postfix')}</mrow>"
         case Grid(rows, columns, outer):
