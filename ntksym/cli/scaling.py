@@ -21,7 +21,6 @@ from ntksym.scaling.derive import scaling_table
 from ntksym.scaling.optimizers import optimizers
 from ntksym.scaling.parametrizations import forms, parametrizations
 from ntksym.scaling.recipe import check_recipe
-from ntksym.scaling.rendering_recipe import recipe_json, recipe_table, recipe_text
 from ntksym.scaling.table import ScalingTable
 
 DEFAULTS = {"optimizer": "adam", "parametrization": "mup", "alignment": "tensor_programs"}
@@ -111,8 +110,8 @@ def scaling_command(
         one_of(name, [dim.name for dim in program.dims], "dimension")
     if check is not None:
         report = check_recipe(program, read_recipe(check, program, options))
-        text, code = recipe_text(report), 0 if report.ok else 1
-        return answer(shown, output, recipe_table(report), lambda: recipe_json(report), text=text, code=code)
+        code = 0 if report.ok else 1
+        return answer(shown, output, report.to_table(), report.to_json, text=report.to_text(), code=code)
     _note_idle_patterns(program, options.get("optimizer"))
     table = scaling_table(program, form=form, **{**DEFAULTS, **options})
     if explain is not None:

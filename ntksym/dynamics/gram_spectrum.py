@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from ntksym.dynamics.posterior import checked
-from ntksym.records.tables import Cell, Table
+from ntksym.records.tables import Cell, Table, Tabular
 
 Array = Any
 SHOWN = 10
 
 
 @dataclass(frozen=True, eq=False)
-class GramSpectrum:
+class GramSpectrum(Tabular):
     """Eigenvalues (n,) of the kernel matrix of n inputs over n, the largest first.
 
     They are the rates at which gradient flow on a loss averaged over the inputs learns along each eigenvector, and
@@ -54,12 +54,6 @@ class GramSpectrum:
             f"condition number {self.condition_number:.6g}, effective rank {self.effective_rank:.6g}",
         )
         return Table(self.title, (Cell("number"), Cell("eigenvalue"), Cell("share")), rows, notes)
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_table().to_markdown()
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object; the condition number is null where it is infinite."""

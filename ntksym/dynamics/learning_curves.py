@@ -27,7 +27,7 @@ from ntksym.dynamics.funk_hecke import gegenbauer
 from ntksym.dynamics.posterior import inverse_of
 from ntksym.dynamics.spectrum import SPHERE, Spectrum
 from ntksym.errors import DynamicsError
-from ntksym.records.tables import Cell, Table
+from ntksym.records.tables import Cell, Table, Tabular
 
 optimize = lazy("scipy.optimize")
 
@@ -35,7 +35,7 @@ Array = Any
 
 
 @dataclass(frozen=True, eq=False)
-class LearningCurve:
+class LearningCurve(Tabular):
     """Mean squared errors on a target without noise, over training sets and their noise.
 
     Attributes: ``counts`` (p,) of training inputs; ``powers`` (k,), the target's mean square in every degree;
@@ -78,12 +78,6 @@ class LearningCurve:
         if k is None:
             return f" ({self.sampled[i].sum():.4g})"
         return f" ({self.sampled[i, k]:.4g} ± {self.sampled_errors[i, k]:.2g})"
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_table().to_markdown()
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object."""

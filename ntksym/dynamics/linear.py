@@ -17,13 +17,13 @@ from ntksym.errors import DynamicsError
 from ntksym.kernels.gram import as_compiled
 from ntksym.records.gram import OUTPUTS, Kernels
 from ntksym.records.predictions import Experiment, Prediction
-from ntksym.records.tables import Table
+from ntksym.records.tables import Table, Tabular
 
 Array = Any
 
 
 @dataclass(frozen=True, eq=False)
-class LinearDynamics:
+class LinearDynamics(Tabular):
     """Infinitely wide networks in training, over all initial weights: their Gaussian law at every time.
 
     The loss is half the squared error, summed over outputs and averaged over the n training inputs (that of
@@ -153,12 +153,6 @@ class LinearDynamics:
     def to_latex(self) -> str:
         """The law at time t as an ``aligned`` environment."""
         return linear_rendering.to_latex(self)
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_table().to_markdown()
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.to_latex()}$"

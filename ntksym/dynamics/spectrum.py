@@ -21,7 +21,7 @@ from ntksym.language.trace import Architecture
 from ntksym.phases.numbers import text
 from ntksym.records.evidence import Evidence, weakest
 from ntksym.records.gram import OUTPUTS
-from ntksym.records.tables import Table
+from ntksym.records.tables import Table, Tabular
 
 sympy = lazy("sympy")
 mpmath = lazy("mpmath")
@@ -32,7 +32,7 @@ SPHERE, GAUSSIAN = "sphere", "gaussian"
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class Spectrum(Tabular):
     """Eigenvalues of a kernel for inputs drawn from a distribution, by the degree of the eigenfunctions.
 
     On the sphere S^(d-1) these are spherical harmonics: ``multiplicities[k]`` of degree k share ``eigenvalues[k]``,
@@ -74,12 +74,6 @@ class Spectrum:
     def to_table(self) -> Table:
         """A row for every degree."""
         return to_table(self)
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_table().to_markdown()
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object; numbers are decimal texts, exact ones are also given as expressions."""

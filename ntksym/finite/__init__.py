@@ -3,6 +3,7 @@
 # mypy: implicit-reexport
 # ruff: noqa: F401
 
+from ntksym.finite import rendering
 from ntksym.finite.asymptotics import DepthLaw, DepthLaws, depth_laws
 from ntksym.finite.clusters import Correlator, correlator, scaling_of_correlators
 from ntksym.finite.joint import fluctuation_limit

@@ -20,6 +20,7 @@ from ntksym.gaussian.pieces import has_kinks
 from ntksym.language.activations import Activation, activation
 from ntksym.language.activations._base import Family
 from ntksym.records.evidence import Evidence, weakest
+from ntksym.records.tables import Shown
 
 sympy = lazy("sympy")
 
@@ -46,7 +47,7 @@ class Bracket:
 
 
 @dataclass(frozen=True)
-class OneInput:
+class OneInput(Shown):
     """One layer of a perceptron at one input: every tensor after it, from those before.
 
     Symbols: K, Theta and the tensors by name; C_W, C_b, lambda_W, lambda_b; r, the width of this layer over that of
@@ -87,9 +88,6 @@ class OneInput:
         ]
         body = " \\\\\n".join(rows)
         return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
-
-    def __str__(self) -> str:
-        return self.to_text()
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.to_latex()}$"

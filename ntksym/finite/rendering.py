@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ntksym.finite.observables import excess_kurtosis, expected_nngp, expected_ntk, ntk_covariance
-from ntksym.finite.values import FiniteValues
+from ntksym.finite.values import FiniteValues, renderers
 from ntksym.records.tables import Cell, Table
 
 HEADS = ("width", "x", "x'", "nngp", "ntk", "std of ntk", "excess kurtosis")
@@ -37,3 +37,6 @@ def _row(width: str, pair: tuple[int, int], numbers: list[Any], kurtosis: Any) -
     a, b = pair
     last = "" if a != b else "0" if kurtosis is None else f"{kurtosis[a]:.6g}"
     return (Cell(width), Cell(str(a)), Cell(str(b)), *(Cell(f"{number:.6g}") for number in numbers), Cell(last))
+
+
+renderers["table"] = to_table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,12 +14,13 @@ from ntksym.finite.exact import moment
 from ntksym.finite.moments import Scales
 from ntksym.finite.wiring import Wiring
 from ntksym.records.evidence import Evidence
+from ntksym.records.tables import Table, Tabular
 
 SCHEMA = "ntksym.finite_values/1"
 
 
 @dataclass(frozen=True, eq=False)
-class FiniteValues:
+class FiniteValues(Tabular):
     """The limit and 1/n terms of the readings of a program (preactivations, then the output) at some inputs.
 
     Attributes:
@@ -75,6 +76,11 @@ class FiniteValues:
         except (TypeError, ValueError, AttributeError) as error:
             raise FiniteWidthError(f"these 1/n terms cannot be read: {error}") from None
 
+    def to_table(self) -> Table:
+        """Mean kernels and fluctuations for pairs of inputs: at the widths that were given, and in the limit."""
+        table: Table = renderers["table"](self, [] if None in self.widths else [self.widths])
+        return table
+
     def at(self, name: str, widths: Sequence[float] | float | None = None, reading: int = -1) -> Any:
         """A tensor times 1/n: the sum over axes of its parts, each divided by the width.
 
@@ -96,6 +102,10 @@ class FiniteValues:
         if not (found > 0).all():
             raise FiniteWidthError(f"a width of {found.min():g} is not positive")
         return found
+
+
+renderers: dict[str, Callable[..., Any]] = {}
+"""What is made of values, filled by ntksym.finite.rendering."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ from ntksym.language.trace import Architecture
 from ntksym.records.evidence import Evidence, weakest
 from ntksym.records.formula import Expected, Formula, walk
 from ntksym.records.predictions import Experiment, Prediction
+from ntksym.records.tables import Shown
 
 mpmath = lazy("mpmath")
 sympy = lazy("sympy")
@@ -47,7 +48,7 @@ class KernelValues:
 
 
 @dataclass(frozen=True)
-class KernelRecursion:
+class KernelRecursion(Shown):
     """NNGP and NTK of a program at infinite width, as definitions in static single assignment.
 
     ``formula`` runs from the inputs' inner products to the lines ``nngp`` and ``ntk``; a ``repeat`` of the program is
@@ -169,9 +170,6 @@ class KernelRecursion:
     def from_json(data: Any) -> KernelRecursion:
         """The recursion that ``to_json`` wrote. Raises KernelError for anything else."""
         return readers["json"](data)
-
-    def __str__(self) -> str:
-        return self.to_text()
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.to_latex()}$"

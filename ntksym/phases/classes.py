@@ -18,6 +18,7 @@ from ntksym.phases.edge import edge_of_chaos
 from ntksym.phases.laws import PowerLaw, correlation_law, difference_power, length_law
 from ntksym.phases.numbers import text
 from ntksym.phases.record import EdgePoint
+from ntksym.records.tables import Shown
 
 mpmath = lazy("mpmath")
 
@@ -25,7 +26,7 @@ _DIGITS = 20
 
 
 @dataclass(frozen=True)
-class UniversalityClass:
+class UniversalityClass(Shown):
     """How a block is critical: ``kind`` is scale-invariant, K* = 0, half-stable or none, at ``point`` of the edge.
 
     ``length`` is the law by which lengths fall to zero, ``correlation`` that of 1 - c, and ``p_perp`` the power by
@@ -64,9 +65,6 @@ class UniversalityClass:
         laws += [f"1 - c_l ~ {self.correlation}"] if self.correlation else []
         laws += [f"p_perp = {text(self.p_perp, None)}"] if self.p_perp is not None else []
         return f"{self.title}: {self.kind} at {at} ({where}){': ' if laws else ''}{', '.join(laws)}"
-
-    def __str__(self) -> str:
-        return self.to_text()
 
 
 def universality_class(source: Any, *, block: str | None = None, **values: Any) -> UniversalityClass:

@@ -17,13 +17,14 @@ from ntksym.phases.fixed_points import grid, roots_in
 from ntksym.phases.numbers import text
 from ntksym.phases.record import EdgePoint
 from ntksym.phases.systems import System, evidence_of, floats, precise
+from ntksym.records.tables import Shown
 
 sympy = lazy("sympy")
 mpmath = lazy("mpmath")
 
 
 @dataclass(frozen=True)
-class EdgeCurve:
+class EdgeCurve(Shown):
     """The edge of chaos for all sigma_b: arrays over rising lengths q, those at which both variances are positive.
 
     ``weight`` and ``bias`` are sigma_w^2 and sigma_b^2 as expressions in the symbol q, where all expectations have
@@ -61,9 +62,6 @@ class EdgeCurve:
             numbers = ", ".join(f"{name} = {text(getattr(point, name), self.digits)}" for name in names)
             lines.append(f"  half-stable at {numbers}")
         return "\n".join(lines)
-
-    def __str__(self) -> str:
-        return self.to_text()
 
 
 def edge_curve(source: Any, *, digits: int | None = None, block: str | None = None, **values: Any) -> EdgeCurve:

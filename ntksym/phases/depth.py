@@ -20,6 +20,7 @@ from ntksym.phases.record import PhaseReport
 from ntksym.phases.report import phase_report
 from ntksym.phases.systems import System, evidence_of
 from ntksym.records.formula import readings
+from ntksym.records.tables import Shown
 
 sympy = lazy("sympy")
 mpmath = lazy("mpmath")
@@ -29,7 +30,7 @@ _ROUNDING = 1e-10
 
 
 @dataclass(frozen=True)
-class DepthLaw:
+class DepthLaw(Shown):
     """What L copies do, for large L, where inputs come to the length of ``report``.
 
     ``length`` is constant, exponential or polynomial; of a polynomial ``power`` is the law. Gradients of the first copy
@@ -74,9 +75,6 @@ class DepthLaw:
                 f"  tangent kernel {self.tangent}{limit}",
             )
         )
-
-    def __str__(self) -> str:
-        return self.to_text()
 
 
 def depth_law(source: Any, *, block: str | None = None, **values: Any) -> DepthLaw:

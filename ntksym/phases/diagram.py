@@ -19,6 +19,7 @@ from ntksym.phases.far import far_answers
 from ntksym.phases.fixed_points import LENGTHS, growth
 from ntksym.phases.maps import LengthMap
 from ntksym.phases.systems import System, algebra, answers
+from ntksym.records.tables import Shown
 
 interpolate = lazy("scipy.interpolate")
 
@@ -33,7 +34,7 @@ _DIGITS = 15
 
 
 @dataclass(frozen=True)
-class PhaseDiagram:
+class PhaseDiagram(Shown):
     """Arrays over a grid: rows are ``sigma_b``, columns ``sigma_w``.
 
     ``q_star`` is the length that inputs of norm sqrt(d) go to (0 and inf are limits), ``phase`` -1 where it is ordered,
@@ -53,6 +54,13 @@ class PhaseDiagram:
     xi_q: Any
     xi_c: Any
     edge: EdgeCurve | None
+
+    def to_text(self) -> str:
+        """How much of the grid each phase has."""
+        grid = ((WEIGHT, self.sigma_w), (BIAS, self.sigma_b))
+        axes = ", ".join(f"{name} from {at.min():g} to {at.max():g}" for name, at in grid)
+        shares = ", ".join(f"{np.mean(self.phase == sign):.0%} {PHASES[sign + 1]}" for sign in (-1, 0, 1))
+        return f"{self.title}: {axes}: {shares}"
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object; null where there is no number, the text "inf" for infinity."""

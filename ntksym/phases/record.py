@@ -8,7 +8,7 @@ from typing import Any
 from ntksym.phases.numbers import SHORT, depth_scale, text
 from ntksym.phases.rendering import edge_table, edge_text, report_table, report_text
 from ntksym.records.evidence import Evidence
-from ntksym.records.tables import Table
+from ntksym.records.tables import Table, Tabular
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class CorrelationPoint:
 
 
 @dataclass(frozen=True)
-class PhaseReport:
+class PhaseReport(Tabular):
     """What many copies of a block do to inputs, at given weights.
 
     ``at`` is the length that inputs of norm sqrt(d) go to, one of ``fixed_points``; ``correlations`` are those that are
@@ -129,9 +129,6 @@ class PhaseReport:
         """A row for every length that is kept."""
         return report_table(self)
 
-    def __str__(self) -> str:
-        return self.to_text()
-
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object; numbers are decimal texts, null where there is no single one."""
         names = ("q_star", "c_star", "chi_1", "chi_parallel", "chi_perp", "xi_q", "xi_c")
@@ -182,7 +179,7 @@ class EdgePoint:
 
 
 @dataclass(frozen=True)
-class EdgeOfChaos:
+class EdgeOfChaos(Tabular):
     """All weights at which a block is critical at some length, for one sigma_b; stable ones first.
 
     Where there are none ``absence`` says why; many lengths between the two ``searched`` were looked at, and for all
@@ -209,9 +206,6 @@ class EdgeOfChaos:
     def to_table(self) -> Table:
         """A row for every point of the edge."""
         return edge_table(self)
-
-    def __str__(self) -> str:
-        return self.to_text()
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object: the first point's numbers, then all points, or why there is none."""

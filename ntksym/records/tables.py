@@ -43,8 +43,59 @@ class Cell:
         return Cell(text, powers_latex(text))
 
 
+class Shown:
+    """A record that people read: ``print`` and notebooks show its ``to_text()``."""
+
+    def to_text(self) -> str:
+        """The record for a terminal."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_markdown_(self) -> str:
+        return f"```text\n{self.to_text()}\n```"
+
+
+class Tabular(Shown):
+    """A record that is shown as a table, in every form of it."""
+
+    def to_table(self) -> Table:
+        """The table for any form of print."""
+        raise NotImplementedError
+
+    def to_text(self) -> str:
+        """Aligned columns for a terminal or a file of any width."""
+        return self.to_table().to_text()
+
+    def to_markdown(self) -> str:
+        """A table as GitHub and notebooks read it, mathematics between dollar signs."""
+        return self.to_table().to_markdown()
+
+    def to_latex(self) -> str:
+        """A ``tabular`` that needs no package; title and notes stand above it as comments."""
+        return self.to_table().to_latex()
+
+    def to_html(self) -> str:
+        """A ``div`` with a table; mathematics as superscripts, so that nothing has to typeset it."""
+        return self.to_table().to_html()
+
+    def to_csv(self) -> str:
+        """Heads and rows, without title and notes."""
+        return self.to_table().to_csv()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def _repr_latex_(self) -> str:
+        return self.to_latex()
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+
 @dataclass(frozen=True)
-class Table:
+class Table(Tabular):
     """A title, the heads of the columns, rows of as many cells, and notes below."""
 
     title: str
@@ -52,16 +103,16 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
 
+    def to_table(self) -> Table:
+        return self
+
     def to_text(self) -> str:
-        """Aligned columns for a terminal or a file of any width."""
         return _text(self)
 
     def to_markdown(self) -> str:
-        """A table as GitHub and notebooks read it, mathematics between dollar signs."""
         return _markdown(self)
 
     def to_latex(self) -> str:
-        """A ``tabular`` that needs no package; title and notes stand above it as comments."""
         return "\n".join((*(f"% {one_line(line)}" for line in (self.title, *self.notes)), _tabular(self)))
 
     def to_latex_document(self) -> str:
@@ -69,7 +120,6 @@ class Table:
         return _latex_document(self)
 
     def to_html(self) -> str:
-        """A ``div`` with a table; mathematics as superscripts, so that nothing has to typeset it."""
         return _html(self)
 
     def to_html_document(self) -> str:
@@ -78,7 +128,6 @@ class Table:
         return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{_html(self)}\n</body>\n</html>'
 
     def to_csv(self) -> str:
-        """Heads and rows, without title and notes."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerows([cell.text for cell in row] for row in (self.columns, *self.rows))
@@ -93,18 +142,6 @@ class Table:
             "rows": [[cell.text for cell in row] for row in self.rows],
             "notes": list(self.notes),
         }
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def _repr_latex_(self) -> str:
-        return self.to_latex()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
 
 
 def _text(table: Table) -> str:

@@ -11,7 +11,7 @@ from ntksym.kernels.rendering_steps import page
 from ntksym.kernels.rendering_tex import Tex
 from ntksym.language.program import Program
 from ntksym.records.derivation import Checked, Derivation
-from ntksym.records.tables import Table
+from ntksym.records.tables import Tabular
 from ntksym.reporting.document import (
     Block,
     Bullets,
@@ -32,7 +32,7 @@ from ntksym.scaling.table import ScalingTable
 @singledispatch
 def blocks(record: Any) -> tuple[Block, ...]:
     """What a page shows of a record: its table if it has one, and its figure if there is one."""
-    shown: list[Block] = [record.to_table()] if hasattr(record, "to_table") else []
+    shown: list[Block] = [record.to_table()] if isinstance(record, Tabular) else []
     if figure.dispatch(type(record)) is not figure.dispatch(object):
         shown.append(picture(record))
     return tuple(shown)
@@ -43,11 +43,6 @@ def picture(record: Any) -> Picture:
     drawn = figure(record)
     svg = saved(drawn, "svg", transparent=True).decode()
     return Picture(svg[svg.index("<svg") :], drawn.get_suptitle() or type(record).__name__)
-
-
-@blocks.register
-def _table(record: Table) -> tuple[Block, ...]:
-    return (record,)
 
 
 @blocks.register

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ntksym.errors import ProgramError, ScalingError
 from ntksym.language.dims import Number, Size
 from ntksym.language.program import Node, Program
-from ntksym.records.tables import Cell, Table
+from ntksym.records.tables import Cell, Table, Tabular
 from ntksym.scaling.entries import contracts
 from ntksym.scaling.growth import Growth
 
@@ -32,7 +32,7 @@ class ParameterNumbers:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbers(Tabular):
     """A scaling table at concrete sizes."""
 
     program: str
@@ -65,9 +65,6 @@ class Numbers:
         title += f", base {_sizes(self.base)}" if self.base else ""
         columns = ("parameter", "multiplier", "init std", "lr", "eps", "weight decay")
         return Table(title, tuple(Cell(c) for c in columns), tuple(rows), notes)
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
 
 
 def _cell(value: float | str | None) -> Cell:

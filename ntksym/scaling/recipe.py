@@ -12,13 +12,14 @@ from typing import Any
 from ntksym.errors import ScalingError
 from ntksym.language.program import Node, Program
 from ntksym.language.trace import Architecture
+from ntksym.records.tables import Table, Tabular
 from ntksym.scaling.cells import Cells, over_cells
 from ntksym.scaling.columns import Columns, written
 from ntksym.scaling.cones import Cone, Form, highest
 from ntksym.scaling.entries import as_form
 from ntksym.scaling.growth import Growth
 from ntksym.scaling.parametrizations import rational
-from ntksym.scaling.rendering_recipe import recipe_text
+from ntksym.scaling.rendering_recipe import recipe_json, recipe_table, recipe_text
 from ntksym.scaling.setting import Setting, as_program, setting_of
 from ntksym.scaling.solve import Solution, solve
 from ntksym.scaling.table import COLUMNS, Verdict
@@ -43,7 +44,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class RecipeReport:
+class RecipeReport(Tabular):
     """What is wrong in a recipe. ``unmatched`` lists patterns that name no parameter; ``verdict`` what it does."""
 
     program: str
@@ -56,8 +57,17 @@ class RecipeReport:
     def ok(self) -> bool:
         return not self.problems and not self.unmatched
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """What is wrong, entry by entry, and what the recipe does as a whole."""
         return recipe_text(self)
+
+    def to_table(self) -> Table:
+        """A row for every wrong entry."""
+        return recipe_table(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain JSON object with ``"schema": "ntksym.recipe_report/1"``."""
+        return recipe_json(self)
 
 
 def check_recipe(program: Program | Architecture, recipe: Mapping[str, Any]) -> RecipeReport:

@@ -11,7 +11,7 @@ from ntksym.errors import ScalingError
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
 from ntksym.records.predictions import Experiment, Prediction
-from ntksym.records.tables import Table
+from ntksym.records.tables import Table, Tabular
 from ntksym.scaling.growth import Growth
 from ntksym.scaling.numbers import Numbers, numbers
 
@@ -107,7 +107,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class ScalingTable:
+class ScalingTable(Tabular):
     """Growth exponents of multiplier, init std, learning rate, epsilon and weight decay of every parameter."""
 
     program: str
@@ -172,9 +172,6 @@ class ScalingTable:
         out: Iterable[Prediction] = renderers["predictions"](self, experiment)
         return out
 
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
     def explain(self, name: str | None = None) -> str:
         """The reasons for every entry, or for those of the parameters that ``name`` (or a pattern) means."""
         return str(renderers["explanation"](self, name))
@@ -197,31 +194,6 @@ class ScalingTable:
     def to_dataframe(self) -> Any:
         """A pandas DataFrame, one row for each parameter."""
         return renderers["dataframe"](self)
-
-    def to_latex(self) -> str:
-        """A LaTeX ``tabular`` that needs no package."""
-        return self.to_table().to_latex()
-
-    def to_markdown(self) -> str:
-        """A Markdown table."""
-        return self.to_table().to_markdown()
-
-    def to_csv(self) -> str:
-        """Comma-separated values, one line for each parameter."""
-        return self.to_table().to_csv()
-
-    def to_html(self) -> str:
-        """An HTML table."""
-        return self.to_table().to_html()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def _repr_latex_(self) -> str:
-        return self.to_latex()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
 
 
 renderers: dict[str, Callable[..., Any]] = {}

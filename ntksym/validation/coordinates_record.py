@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from ntksym.errors import SamplingError
-from ntksym.records.tables import Table
+from ntksym.records.tables import Table, Tabular
 
 SCHEMA = "ntksym.coord_check/1"
 GOOD = ("holds", "drifts")
@@ -46,7 +46,7 @@ class Coordinate:
 
 
 @dataclass(frozen=True)
-class CoordCheck:
+class CoordCheck(Tabular):
     """A coordinate check: finite networks trained at several sizes of one dimension, held against predicted slopes.
 
     ``widths`` are the sizes of ``dim``, ``sizes`` those of all other dimensions. ``losses`` holds the mean loss
@@ -110,34 +110,6 @@ class CoordCheck:
             raise SamplingError(f"this is no coordinate check: its schema is {schema!r}, expected {SCHEMA!r}")
         check: CoordCheck = renderers["from_json"](data)
         return check
-
-    def to_latex(self) -> str:
-        """A LaTeX ``tabular`` that needs no package."""
-        return self.to_table().to_latex()
-
-    def to_markdown(self) -> str:
-        """A Markdown table."""
-        return self.to_table().to_markdown()
-
-    def to_csv(self) -> str:
-        """Comma-separated values, one line for each value."""
-        return self.to_table().to_csv()
-
-    def to_html(self) -> str:
-        """An HTML table."""
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def _repr_latex_(self) -> str:
-        return self.to_latex()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
 
 
 renderers: dict[str, Callable[..., Any]] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ntksym.errors import ValidationError
-from ntksym.records.tables import Cell, Table
+from ntksym.records.tables import Cell, Table, Tabular
 
 SCHEMA = "ntksym.drift/1"
 KERNEL = "kernel"
@@ -48,7 +48,7 @@ class Quantity:
 
 
 @dataclass(frozen=True)
-class Drift:
+class Drift(Tabular):
     """How far training carries networks of several widths from their start; made by ``drift``.
 
     ``alignment`` and ``loss`` are means over networks, from step 0 on; the loss is that of alpha (f - f_0), before it
@@ -197,18 +197,6 @@ class Drift:
             return Drift(**{**fields, "quantities": quantities})
         except (KeyError, TypeError, ValueError) as error:
             raise ValidationError(f"this is not the JSON of a drift: {error}") from None
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_table().to_html()
-
-    def _repr_latex_(self) -> str:
-        return self.to_table().to_latex()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_table().to_markdown()
 
 
 def log_slope(sizes: Sequence[float], values: Any, errors: Any) -> Slope:

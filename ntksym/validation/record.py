@@ -8,7 +8,7 @@ from typing import Any
 
 from ntksym.language.dims import Number
 from ntksym.records.predictions import Prediction
-from ntksym.records.tables import Table
+from ntksym.records.tables import Table, Tabular
 
 SCHEMA = "ntksym.validation/1"
 AGREES, DISAGREES, NO_FIT, NOT_MEASURED = "agrees", "disagrees", "no fit", "not measured"
@@ -61,7 +61,7 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Tabular):
     """Predictions of one program held against finite networks, with the test that was fixed beforehand.
 
     ``alpha`` bounds the probability that predictions which are all right get a verdict other than "agrees" anywhere:
@@ -110,34 +110,6 @@ class Validation:
     def from_json(data: Any) -> Validation:
         """The record that ``to_json`` wrote. Raises ValidationError for anything else."""
         return readers["json"](data)
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
-    def to_latex(self) -> str:
-        """A LaTeX ``tabular`` that needs no package."""
-        return self.to_table().to_latex()
-
-    def to_markdown(self) -> str:
-        """A Markdown table."""
-        return self.to_table().to_markdown()
-
-    def to_csv(self) -> str:
-        """Comma-separated values, one line for each prediction."""
-        return self.to_table().to_csv()
-
-    def to_html(self) -> str:
-        """An HTML table."""
-        return self.to_table().to_html()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def _repr_latex_(self) -> str:
-        return self.to_latex()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
 
 
 renderers: dict[str, Callable[[Validation], Any]] = {}

@@ -16,7 +16,7 @@ from ntksym.kernels.data import read_inputs, sizes_from
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture
-from ntksym.records.tables import Cell, Table
+from ntksym.records.tables import Cell, Table, Tabular
 from ntksym.sampling.network import Network, network
 from ntksym.validation.experiments import experiment_of
 from ntksym.validation.measurements.ntk import unit_settings
@@ -31,7 +31,7 @@ TIMES = 40
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingCurves:
+class TrainingCurves(Tabular):
     """Trained networks of several widths, and what infinitely wide ones do.
 
     Attributes: ``times`` (t,) in steps; ``losses`` on the training inputs, for each width (samples, t), and
@@ -77,12 +77,6 @@ class TrainingCurves:
         slope, error = self.slope
         note = f"departures fall like {self.dim}^({slope:.2f} ± {error:.2f}); ± are standard errors over networks"
         return Table(f"{self.title}, {len(self.losses[0])} networks of each width", heads, tuple(rows), (note,))
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_table().to_markdown()
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object: losses and departures of every network at every time."""

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from ntksym.errors import SamplingError
-from ntksym.records.tables import Cell, Table
+from ntksym.records.tables import Cell, Table, Tabular
 
 SCHEMA = "ntksym.transfer_sweep/1"
 
@@ -44,7 +44,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class TransferSweep:
+class TransferSweep(Tabular):
     """Does the best learning rate stay where it is as the network grows? A sweep for each parametrization.
 
     ``rates`` are learning rates at the smallest width, ``samples`` the number of networks for each width and rate.
@@ -99,34 +99,6 @@ class TransferSweep:
             return TransferSweep(**{**given, "sweeps": tuple(_sweep(item) for item in data["sweeps"])})
         except (KeyError, TypeError, ValueError) as error:
             raise SamplingError(f"this sweep is not complete or cannot be read: {error!r}") from None
-
-    def to_latex(self) -> str:
-        """A LaTeX ``tabular`` that needs no package."""
-        return self.to_table().to_latex()
-
-    def to_markdown(self) -> str:
-        """A Markdown table."""
-        return self.to_table().to_markdown()
-
-    def to_csv(self) -> str:
-        """Comma-separated values, one line for each parametrization and width."""
-        return self.to_table().to_csv()
-
-    def to_html(self) -> str:
-        """An HTML table."""
-        return self.to_table().to_html()
-
-    def __str__(self) -> str:
-        return self.to_table().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def _repr_latex_(self) -> str:
-        return self.to_latex()
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
 
 
 def _best(curve: Curve) -> tuple[str, str, str]:
