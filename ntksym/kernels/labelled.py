@@ -83,7 +83,8 @@ def _pool(x: Labelled, side: str, attrs: Attrs, weights: Labelled | None) -> Lab
 
 def _shift(x: Labelled, side: str, attrs: Attrs, weights: Labelled | None) -> Labelled:
     label = f"{side}:{attrs['axis']}"
-    return Labelled(x.labels, x.gathered(label, np.arange(x.data.shape[x.axis(label)]) - attrs["by"]))
+    length = attrs.get("length", x.data.shape[x.axis(label)])
+    return Labelled(x.labels, x.gathered(label, np.arange(length) - attrs["by"]))
 
 
 def _patches(x: Labelled, side: str, attrs: Attrs, weights: Labelled | None) -> Labelled:

@@ -66,11 +66,14 @@ def _indices(recursion: KernelRecursion, found: Page) -> list[Note]:
         window = found.indices.axes.get(node.attr("axis"))
         if window is not None:
             extent = " by ".join(map(str, node.attr("kernel")))
-            said = _OUTSIDE.get(node.attr("padding"), "outside of the positions everything is zero")
+            said = _OUTSIDE.get(node.attr("padding"), _ZERO)
             notes.append((sympy.Symbol(window), f": offsets in a window of {extent}; {said}"))
+    if axes and any(node.op == "shift" for node in recursion.program.nodes.values()):
+        notes.append((_ZERO,))
     return notes
 
 
+_ZERO = "outside of the positions everything is zero"
 _OUTSIDE = {"circular": "positions are cyclic", "valid": "windows lie inside of the positions"}
 
 

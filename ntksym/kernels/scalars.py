@@ -64,7 +64,7 @@ def definitions(lines: Iterable[Line], wanted: Iterable[Any], uniform: bool = Fa
 
 def _definition(line: Line, symbol: Any, side: str, uniform: bool) -> Definition:
     if uniform and isinstance(line, Moved | Shared | Averaged):
-        if isinstance(line, Moved) and (line.op not in TRANSLATIONS or line.sides != "both"):
+        if isinstance(line, Moved) and not _translates(line):
             raise KernelError(f"{line.meaning}: this mixes positions, so that no two of them are left alone")
         return Definition(symbol, ref(line.source, side), line.meaning)
     if not (uniform or line.layout.is_scalar):
@@ -84,6 +84,10 @@ def _definition(line: Line, symbol: Any, side: str, uniform: bool) -> Definition
             symbol, expression ** -sympy.Rational(1, 2) if line.op == "rsqrt" else expression, line.meaning
         )
     raise KernelError(f"{line.meaning}: this has no meaning for two inputs without positions")
+
+
+def _translates(line: Moved) -> bool:
+    return line.op in TRANSLATIONS and line.sides == "both" and "length" not in dict(line.attrs)
 
 
 def apart(expression: Any, side: str) -> Any:

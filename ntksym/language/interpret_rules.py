@@ -277,16 +277,19 @@ def _pick(step: Step) -> Array:
 @rule("shift")
 def _shift(step: Step) -> Array:
     (x,) = step.arrays
-    axis = step.axis(step.node.attr("axis"))
-    return _padded(x, axis, step.node.attr("by"), -step.node.attr("by"))
+    axis, by = step.axis(step.node.attr("axis")), step.node.attr("by")
+    return _padded(x, axis, by, step.node.attr("length", x.shape[axis]) - x.shape[axis] - by)
 
 
 def _padded(x: Array, axis: int, before: int, after: int) -> Array:
     """x with as many zeros before and after its positions, or fewer positions where a number is negative."""
     length = x.shape[axis]
-    out = np.zeros((*x.shape[:axis], before + length + after, *x.shape[axis + 1 :]), x.dtype)
-    inside = np.moveaxis(out, axis, 0)[max(before, 0) : max(before + length, 0)]
-    inside[:] = np.moveaxis(x, axis, 0)[max(-before, 0) :][: len(inside)]
+    whole = before + length + after
+    out = np.zeros((*x.shape[:axis], whole, *x.shape[axis + 1 :]), x.dtype)
+    start, stop = max(before, 0), max(min(before + length, whole), 0)
+    if start < stop:
+        outer = (slice(None),) * axis
+        out[(*outer, slice(start, stop))] = x[(*outer, slice(start - before, stop - before))]
     return out
 
 
@@ -308,5 +311,6 @@ def _patches(step: Step) -> Array:
             x = _padded(x, axis, before, end - x.shape[axis])
         every[axis] = slice(None, None, stride)
     windows = np.lib.stride_tricks.sliding_window_view(x, attr("kernel"), tuple(where[name] for name in attr("axes")))
-    x = np.moveaxis(windows[tuple(every)], x.ndim - 1, -1)
+    kept = x.ndim - 1
+    x = windows[tuple(every)].transpose(*range(kept), *range(kept + 1, windows.ndim), kept)
     return x.reshape(*x.shape[: 1 + len(step.types[0].positions)], prod(attr("kernel")), x.shape[-1])

@@ -73,10 +73,20 @@ def pick(x: Value, axis: str | Axis | Dim, index: int) -> Value:
 
 
 @operation("shift")
-def shift(x: Value, axis: str | Axis | Dim, by: int = 1) -> Value:
-    """Positions moved along an axis, zeros moving in (a delay)."""
-    x = checked(x, "ns.shift")
-    return record("shift", (x,), x.type, axis=axis_of(x, axis, "ns.shift").name, by=whole(by, "ns.shift: by"))
+def shift(x: Value, axis: str | Axis | Dim, by: int = 1, length: int | None = None) -> Value:
+    """Positions moved along an axis, zeros moving in and what passes the ends lost (a delay).
+
+    With a ``length`` the axis has that many positions afterwards: zeros are added, or a part is cut out. Values put
+    one behind the other are sums of such.
+    """
+    x, what = checked(x, "ns.shift"), "ns.shift"
+    found, by = axis_of(x, axis, what), whole(by, "ns.shift: by")
+    if length is None:
+        return record("shift", (x,), x.type, axis=found.name, by=by)
+    if whole(length, f"{what}: the length") < 1:
+        raise fail(f"{what}: the length {length} is not positive")
+    axes = tuple(Axis(a.name, as_length(length)) if a.name == found.name else a for a in x.type.positions)
+    return record("shift", (x,), Type(axes, x.type.coord), axis=found.name, by=by, length=length)
 
 
 @operation("patches")

@@ -56,8 +56,8 @@ def _pick(step: Operation) -> Array:
 def _shift(step: Operation) -> Array:
     (x,) = step.arrays
     axis = step.axis(step.node.attr("axis"))
-    index = np.arange(x.shape[axis]) - step.node.attr("by")
-    inside = (index >= 0) & (index < len(index))
+    index = np.arange(step.node.attr("length", x.shape[axis])) - step.node.attr("by")
+    inside = (index >= 0) & (index < x.shape[axis])
     taken = jnp.take(x, np.where(inside, index, 0), axis=axis)
     return jnp.where(inside.reshape(-1, *(1,) * (x.ndim - axis - 1)), taken, 0)
 

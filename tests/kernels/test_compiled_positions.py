@@ -160,3 +160,32 @@ def test_what_cannot_be_compiled_is_said(program: ns.Program, message: str) -> N
 def test_images_of_another_size_are_refused(kernel: Compiled) -> None:
     with pytest.raises(KernelError, match="has 7 entries where 8 are expected"):
         kernel(np.zeros((2, 7, 8, 3)))
+
+
+@pytest.mark.parametrize(("moved", "directly"), [("zeros added", "same"), ("edges cut", "valid")])
+def test_shifts_onto_other_lengths_are_what_padding_does(moved: str, directly: str) -> None:
+    @ns.program
+    def net(x: ns.Sequence(4, 2, name="T"), *, way: str = directly) -> ns.Value:
+        wider = ns.shift(x, "T", 1, length=6) if way == "zeros added" else x
+        h = ns.conv(wider, n, 3, name="first", padding="same" if way in ("same", "edges cut") else "valid")
+        h = ns.shift(h, "T", -1, length=2) if way == "edges cut" else h
+        return ns.readout(ns.global_avg_pool(ns.relu(h)))
+
+    x = np.random.default_rng(0).normal(size=(2, 4, 2))
+    one, other = (kernel_recursion(net(way=way)) for way in (moved, directly))
+    assert "outside of the positions everything is zero" in str(one)
+    left, right = one.evaluate(x), other.evaluate(x)
+    assert np.abs(left.nngp - right.nngp).max() < 1e-14
+    assert np.abs(left.ntk - right.ntk).max() < 1e-14
+
+
+@pytest.mark.long
+def test_shifts_onto_other_lengths_compile() -> None:
+    @ns.program
+    def net(x: ns.Sequence(4, 2, name="T")) -> ns.Value:
+        h = ns.shift(ns.dense(x, n, name="first"), "T", 1, length=6)
+        return ns.readout(ns.flatten(ns.relu(ns.conv(h, n, 3, name="second"))))
+
+    x = np.random.default_rng(0).normal(size=(3, 4, 2))
+    recursion = kernel_recursion(net())
+    assert np.abs(recursion.compile()(x).ntk - recursion.evaluate(x).ntk.astype(float)).max() < 1e-12

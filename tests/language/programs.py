@@ -109,7 +109,7 @@ def graph(x: ns.Sequence("N", "d_in"), adjacency: ns.Graph("N")):
 def axes(x: ns.Sequence("T", n)):
     """The operations that no layer above needs."""
     parts = ns.split(ns.shift(x, "T", 2), "part", 2)
-    back = ns.merge(ns.relabel(parts, "part", "piece"), "piece")
+    back = ns.merge(ns.relabel(ns.shift(parts, "part", -1, length=2), "part", "piece"), "piece")
     per_position = ns.broadcast(ns.contract(x, back), n)
     weights = ns.constant(x, 2, n)
     free = ns.map(ns.activation("gate*silu(up)", ("gate", "up")), back, per_position)

@@ -278,6 +278,11 @@ def half_a_step(x: ns.Sequence("T", 3)):
     return ns.shift(x, "T", 1.5)  # here
 
 
+@mistake("ns.shift: the length 0", "not positive")
+def no_positions_left(x: ns.Sequence("T", 3)):
+    return ns.shift(x, "T", 1, length=0)  # here
+
+
 @mistake("cannot be indexed", "ns.pick")
 def indexed_value(x: ns.Vector("d_in")):
     return ns.dense(x, n, name="a")[0]  # here

@@ -313,6 +313,13 @@ def test_shift(by: int) -> None:
     assert_array_equal(sequence(lambda x: ns.shift(x, "T", by)), expected)
 
 
+@pytest.mark.parametrize("by", range(-4, 8))
+@pytest.mark.parametrize("length", [1, 2, 3, 6])
+def test_shift_onto_another_length(by: int, length: int) -> None:
+    expected = [x34[t - by] if 0 <= t - by < 3 else np.zeros(4) for t in range(length)]
+    assert_array_equal(sequence(lambda x: ns.shift(x, "T", by, length)), expected)
+
+
 @given(
     st.tuples(st.integers(1, 6), st.integers(1, 5)),
     st.tuples(st.integers(1, 4), st.integers(1, 4)),
