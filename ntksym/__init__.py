@@ -5,10 +5,10 @@ Write an architecture as a function (``@ns.program``); everything else is derive
 
 from difflib import get_close_matches
 from importlib import import_module
-from inspect import ismodule
 from typing import Any
 
 from ntksym.language import *  # noqa: F403
+from ntksym.language import __all__ as _HERE
 from ntksym.language.activations import registry as _activations
 
 __version__ = "0.1.0"
@@ -73,8 +73,6 @@ _LATER = {
     "wide_limit": "ntksym.dynamics.wide_limit",
 }
 """Public names of the analyses, loaded when first used."""
-
-_HERE = [name for name, value in globals().items() if not name.startswith("_") and not ismodule(value)]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,10 @@ def test_no_public_name_is_that_of_another_thing() -> None:
         assert not later & others
 
 
+def test_only_public_names_are_listed() -> None:
+    assert not {"Any", "import_module", "registry"} & set(dir(ntksym))
+
+
 def test_every_public_name_leads_to_something() -> None:
     for name, home in ntksym._LATER.items():
         found = getattr(ntksym, name)

@@ -92,6 +92,14 @@ def dmft(
 
     Work grows like (steps * inputs)^3 * steps * layers. Networks of width n approach this like n^(-1/2). Raises
     DynamicsError for a program that is no product of matrices, or does not learn features.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> net = ns.zoo.load("mlp")(phi=ns.identity, depth=3, bias=False)
+        >>> X, y = np.eye(2), np.array([[1.0], [-1.0]])
+        >>> ns.dmft(net, (X, y), steps=3, lr=0.5, sizes={"d_in": 2}).losses.round(4)
+        array([0.5   , 0.0703, 0.0235])
     """
     program = as_program(program)
     if steps < 1 or not (lr > 0 and np.isfinite(lr)):

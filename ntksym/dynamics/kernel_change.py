@@ -74,6 +74,15 @@ def kernel_change(
         values: sigmas by name, sizes other than the width.
 
     Raises FiniteWidthError where 1/n terms are not derived, DynamicsError for times and targets that do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> net = ns.zoo.load("mlp")(phi=ns.tanh, depth=1)
+        >>> found = ns.kernel_change(net, (np.eye(2), np.array([1.0, -1.0])), [0.0, 1.0])
+        >>> found.coefficient[1].round(4)
+        array([[-0.0312, -0.032 ],
+               [-0.032 , -0.0312]])
     """
     record = finite_width(program)
     found = record.evaluate(data[0], tensors=("P", "Q", "R", "S", "T", "U"), values=values)

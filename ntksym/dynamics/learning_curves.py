@@ -118,6 +118,21 @@ def learning_curve(
 
     Raises DynamicsError for other spectra and numbers out of range.
     Source: Bordelon, Canatar and Pehlevan 2020; the error in each degree: Simon, Dickens, Karkada and DeWeese 2021.
+
+    Example:
+        >>> import ntksym as ns
+        >>> spectrum = ns.spectrum(ns.zoo.load("mlp")(depth=1), d=3, degrees=8, sigma_w="sqrt(2)")
+        >>> curve = ns.learning_curve(spectrum, {1: 1.0, 2: 0.5}, counts=[4, 16, 64])
+        >>> print(curve)
+        mlp: ntk on S^2: learning curve
+        <BLANKLINE>
+        inputs  degree 1   degree 2   all degrees
+        ------  ---------  ---------  -----------
+        4       0.3866     0.3491     0.8285
+        16      0.004909   0.01375    0.02128
+        64      1.572e-05  9.309e-05  0.000139
+        <BLANKLINE>
+        mean squared errors at ridge 0 and noise 0
     """
     if spectrum.on != SPHERE:
         raise DynamicsError(f"a learning curve is of inputs on a sphere; this is a spectrum on: {spectrum.on}")

@@ -185,6 +185,14 @@ def linear_dynamics(
         values: hyperparameters and sizes, as for ``KernelRecursion.compile``.
 
     Raises DynamicsError for arguments out of range and targets that do not fit, KernelError for what has no kernel.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> X = np.random.default_rng(0).standard_normal((6, 3))
+        >>> dynamics = ns.linear_dynamics(ns.zoo.load("mlp"), X[:5], X[:5, 0], X[5:], sigma_w=2**0.5)
+        >>> dynamics.convergence_times.round(2)
+        array([ 0.31,  0.82,  2.44,  4.52, 15.03])
     """
     algorithm = algorithm_of(lr, momentum)
     if not 0 <= ridge < np.inf:

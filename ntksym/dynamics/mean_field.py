@@ -88,6 +88,15 @@ def mean_field(
 
     Raises DynamicsError for programs without a mean over hidden units, and for no ``particles`` where second moments
     follow no equation of their own.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> net = ns.zoo.load("mlp")(phi=ns.tanh, depth=1, bias=False)
+        >>> X, y = np.eye(2), np.array([[1.0], [-1.0]])
+        >>> found = ns.mean_field(net, (X, y), [0.0, 1.0, 10.0], particles=256, sizes={"d_in": 2})
+        >>> found.losses.round(3)
+        array([0.501, 0.206, 0.   ])
     """
     found = units(program, data[0], lr=1.0, parametrization=parametrization, sizes=sizes)
     if found.power != MEAN:

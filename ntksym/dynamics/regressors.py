@@ -96,6 +96,16 @@ class NNGPRegressor(_KernelRegressor):
 
     After ``fit``: ``kernel_`` is the compiled kernel, ``posterior_`` the distribution over functions, ``X_train_`` and
     ``y_train_`` the data. Source: Lee, Bahri et al. 2018, "Deep neural networks as Gaussian processes".
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> X = np.linspace(-2, 2, 9)[:, None]
+        >>> values = {"sigma_w": 1.5, "sigma_b": 0.5}
+        >>> model = ns.NNGPRegressor(hyperparameters=values, ridge=1e-3).fit(X, np.sin(2 * X[:, 0]))
+        >>> mean, std = model.predict([[0.3]], return_std=True)
+        >>> print(f"{mean[0]:.2f} +- {std[0]:.2f}")
+        0.60 +- 0.09
     """
 
     _uses = ("nngp",)
@@ -128,6 +138,16 @@ class NTKRegressor(_KernelRegressor):
 
     After ``fit``: as for ``NNGPRegressor``. Source: Lee, Xiao et al. 2019, "Wide neural networks of any depth evolve as
     linear models under gradient descent"; the ridge: Hu, Li and Yu 2020.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> X = np.linspace(-2, 2, 9)[:, None]
+        >>> values = {"sigma_w": 1.5, "sigma_b": 0.5}
+        >>> model = ns.NTKRegressor(hyperparameters=values, time=10.0).fit(X, np.sin(2 * X[:, 0]))
+        >>> mean, std = model.predict([[0.3]], return_std=True)
+        >>> print(f"{mean[0]:.2f} +- {std[0]:.2f}")
+        0.57 +- 0.11
     """
 
     _uses = ("nngp", "ntk")

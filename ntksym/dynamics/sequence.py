@@ -49,6 +49,16 @@ def sequence_model(observed: Any, eigenvalues: Any, times: Sequence[float]) -> S
         times: (T,), at least 0.
 
     Raises DynamicsError for shapes and numbers that do not fit.
+
+    Example:
+        >>> import ntksym as ns
+        >>> model = ns.sequence_model([1.0, 0.1], [0.01, 0.01], [1.0, 10.0])
+        >>> model.adaptive.round(3)
+        array([[0.018, 0.001],
+               [1.   , 0.016]])
+        >>> model.fixed.round(3)
+        array([[0.01 , 0.001],
+               [0.095, 0.01 ]])
     """
     z, rate, when = (np.asarray(given, dtype=float) for given in (observed, eigenvalues, times))
     if z.ndim != 1 or z.shape != rate.shape or when.ndim != 1:

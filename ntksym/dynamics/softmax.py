@@ -72,6 +72,15 @@ def softmax_dynamics(
         classes: how many there are; one more than the largest label if not given.
 
     Raises DynamicsError for labels, times or outputs that do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> X = np.random.default_rng(0).standard_normal((6, 3))
+        >>> labels = [0, 1, 0, 1, 1, 0]
+        >>> found = ns.softmax_dynamics(ns.zoo.load("mlp"), X, labels, times=[0.0, 1.0, 100.0], sigma_w=2**0.5)
+        >>> found.losses.round(4)
+        array([0.6931, 0.5421, 0.0681])
     """
     inputs = np.asarray(X)
     probe = inputs if test is None else np.asarray(test)

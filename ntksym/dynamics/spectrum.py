@@ -120,6 +120,12 @@ def spectrum(
 
     Raises DynamicsError for arguments that make no sense, KernelError for programs without a kernel.
     Source: Funk and Hecke (Müller 1966); decay: Bietti and Bach 2021, "Deep equals shallow for ReLU networks".
+
+    Example:
+        >>> import ntksym as ns
+        >>> found = ns.spectrum(ns.zoo.load("mlp")(depth=1), d=3, degrees=4, sigma_w="sqrt(2)")
+        >>> found.eigenvalues
+        (1, 2/3, 5/32, 0, 1/96)
     """
     if output not in OUTPUTS:
         raise DynamicsError(f"output={output!r}: expected one of {', '.join(OUTPUTS)}")

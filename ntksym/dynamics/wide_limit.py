@@ -86,6 +86,14 @@ def wide_limit(
         sizes: the dimensions without a default, other than the width.
 
     A network of width n approaches this like n^(-1/2). Raises DynamicsError for other programs.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> net = ns.zoo.load("mlp")(phi=ns.identity, depth=1, bias=False)
+        >>> X, y = np.eye(2), np.array([[1.0], [-1.0]])
+        >>> ns.wide_limit(net, [(X, y)], steps=3, lr=0.5, sizes={"d_in": 2}).losses.round(4)
+        array([0.5   , 0.1953, 0.0588])
     """
     if not batches or steps < 1:
         raise DynamicsError("training needs at least one batch and one step")

@@ -26,6 +26,15 @@ def optax_transform(numbers: Numbers, optimizer: Callable[[ParameterNumbers], An
         ``{"hidden.w": ...}`` as well as ``{"hidden": {"w": ...}}``.
 
     Raises FrameworkError at ``init`` for a parameter that the table does not have.
+
+    Example:
+        >>> import optax
+        >>> import ntksym as ns
+        >>> table = ns.scaling_table(ns.zoo.load("mlp")(depth=1), optimizer="adam")
+        >>> numbers = table.at(n=1024, base={"n": 128}, lr=1e-3)
+        >>> optimizer = ns.optax_transform(numbers, lambda row: optax.adam(row.lr, eps=row.eps))
+        >>> weights = {"input": {"w": 0.0, "b": 0.0}, "readout": {"w": 0.0, "b": 0.0}}
+        >>> state = optimizer.init(weights)
     """
     transforms = {row.name: optax.set_to_zero() if row.lr is None else optimizer(row) for row in numbers.parameters}
     return optax.multi_transform(transforms, lambda parameters: _labels(parameters, transforms))

@@ -71,6 +71,13 @@ def gram(
 
     Raises KernelError for inputs that a kernel cannot take (none, not finite, no numbers) and for unknown names,
     NtksymError for a file that cannot be written, and for a broken-off run that was of other inputs or kernels.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> X = np.random.default_rng(0).standard_normal((500, 8))
+        >>> ns.gram(ns.zoo.load("mlp"), X, get="ntk", sigma_w=2**0.5).shape
+        (500, 500)
     """
     names = _names(get)
     compiled = as_compiled(kernel, names, values)

@@ -311,6 +311,19 @@ def kernel_recursion(
         ntk: False for programs of which only the NNGP kernel exists.
 
     Raises KernelError, with the rule that fails and the user's line, where the limit does not exist or is not known.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> recursion = ns.kernel_recursion(ns.zoo.load("mlp")(phi=ns.erf, depth=1))
+        >>> for line in recursion.to_text().splitlines()[9:12]:
+        ...     print(line)
+        Theta(x, x') = K(x, x')
+        nngp(x, x') = sigma_w**2*E(x, x') + sigma_b**2    # NNGP kernel
+        ntk(x, x') = nngp(x, x') + sigma_w**2*dE(x, x')*Theta(x, x')    # neural tangent kernel
+        >>> found = recursion.evaluate(np.eye(2), sigma_w=1.5)
+        >>> print(found.ntk[0, 0])
+        2.46957042559858
     """
     program = program if isinstance(program, Program) else program()
     rates, sizes = dict(rates or {}), dict(sizes or {})

@@ -221,7 +221,14 @@ def as_length(value: SizeLike, what: str = "a length") -> Size:
 
 
 def dims(names: str) -> Dim | tuple[Dim, ...]:
-    """Dimensions that are taken large: ``n, L = ns.dims("n L")``; a single name gives a single Dim."""
+    """Dimensions that are taken large: ``n, L = ns.dims("n L")``; a single name gives a single Dim.
+
+    Example:
+        >>> import ntksym as ns
+        >>> n, L = ns.dims("n L")
+        >>> print(1 / (n * L**0.5))
+        1/(sqrt(L)*n)
+    """
     made = tuple(Dim(name) for name in names.replace(",", " ").split())
     if not made:
         raise fail('ns.dims needs names, as in n, L = ns.dims("n L")')
@@ -229,7 +236,15 @@ def dims(names: str) -> Dim | tuple[Dim, ...]:
 
 
 def dim(name: str, *, equals: SizeLike | None = None) -> Dim:
-    """One large dimension, with a relation to others if any: ``d_head = ns.dim("d_head", equals=n / H)``."""
+    """One large dimension, with a relation to others if any: ``d_head = ns.dim("d_head", equals=n / H)``.
+
+    Example:
+        >>> import ntksym as ns
+        >>> n, H = ns.dims("n H")
+        >>> d_head = ns.dim("d_head", equals=n / H)
+        >>> print(d_head.equals)
+        n/H
+    """
     relation = None if equals is None else as_size(equals)
     if relation is not None and any(part.name == name for part in relation.dims()):
         raise fail(f"the dimension {name} is defined through itself: {name} = {relation}")
@@ -237,7 +252,14 @@ def dim(name: str, *, equals: SizeLike | None = None) -> Dim:
 
 
 def fixed(name: str, size: Number | None = None) -> Dim:
-    """A dimension (or positive constant) that stays finite; ``size`` is its default where one is needed."""
+    """A dimension (or positive constant) that stays finite; ``size`` is its default where one is needed.
+
+    Example:
+        >>> import ntksym as ns
+        >>> n, d = ns.dims("n"), ns.fixed("d", 64)
+        >>> print(n / d)
+        n/d
+    """
     return Dim(name, large=False, default=None if size is None else exact(size))
 
 

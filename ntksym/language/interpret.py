@@ -54,6 +54,16 @@ def draw(
 
     Returns arrays of shape (positions, rows, columns) or (positions, coordinates), positions only where a
     parameter is indexed by some.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> program, sizes = ns.zoo.load("mlp")(depth=1), {"n": 64, "d_in": 3}
+        >>> weights = ns.draw(program, sizes, seed=1, sigma_w=2**0.5)
+        >>> {name: weight.shape for name, weight in weights.items()}
+        {'input.w': (64, 3), 'input.b': (64,), 'readout.w': (1, 64), 'readout.b': (1,)}
+        >>> ns.run(program, weights, np.ones((5, 3)), sizes).shape
+        (5, 1)
     """
     numbers = Numbers(program, sizes)
     known = sorted({node.attr("sigma") for node in program.parameters} - {""})

@@ -60,6 +60,22 @@ def dense(
 
     ``index`` gives a separate W and b for each position of the named axes (experts); ``init="zeros"``
     starts W at zero; ``trainable=False`` freezes both.
+
+    Example:
+        >>> import ntksym as ns
+        >>> n = ns.dims("n")
+        >>> @ns.program
+        ... def net(x: ns.Vector("d")):
+        ...     return ns.dense(x, n, name="hidden")
+        ...
+        >>> print(net())
+        program net:
+          x = input vector                       : [d]
+          hidden.w = parameter N(0, sigma_w^2/d) : (n x d)
+          v1 = hidden.w @ x                      : [n]
+          hidden.b = parameter N(0, sigma_b^2)   : [n]
+          v2 = v1 + hidden.b                     : [n]
+          return v2
     """
     x, name = checked(x, "ns.dense"), required_name(name, "ns.dense")
     w = weight(
@@ -189,6 +205,21 @@ def attention(
         causal: mask the future.
         rotary: rotate queries and keys by their position.
         qk_norm: normalise queries and keys in every head.
+
+    Example:
+        >>> import ntksym as ns
+        >>> n, H = ns.dims("n H")
+        >>> @ns.program
+        ... def net(x: ns.Sequence("T", n)):
+        ...     return ns.attention(x, H, name="attn", kv_heads=1)
+        ...
+        >>> for node in net().parameters:
+        ...     print(node.name, node.type)
+        ...
+        attn.q.w (n x n)
+        attn.k.w (n/H x n)
+        attn.v.w (n/H x n)
+        attn.o.w (n x n)
     """
     x, name = checked(x, "ns.attention"), required_name(name, "ns.attention")
     source = x if context is None else checked(context, "ns.attention")

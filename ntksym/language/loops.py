@@ -24,6 +24,29 @@ def repeat(times: SizeLike, body: Callable[..., Any], carry: Carry, *, name: str
         body: takes and returns the carried value(s), of unchanged type.
         carry: the value(s) that enter the first copy.
         name: prefix of the body's parameter names; the body's own name by default.
+
+    Example:
+        >>> import ntksym as ns
+        >>> n, L = ns.dims("n L")
+        >>> @ns.program
+        ... def deep(x: ns.Vector("d")):
+        ...     def block(h):
+        ...         return h + L**-0.5 * ns.dense(ns.relu(h), n, name="mix", bias=False)
+        ...     return ns.repeat(L, block, ns.dense(x, n, name="embed", bias=False))
+        ...
+        >>> print(deep())
+        program deep:
+          x = input vector                            : [d]
+          embed.w = parameter N(0, sigma_w^2/d)       : (n x d)
+          v1 = embed.w @ x                            : [n]
+          v2 = repeat L times, v3 := v1               : [n]
+            v4 = relu(v3)                             : [n]
+            block.mix.w = parameter N(0, sigma_w^2/n) : (n x n)
+            v5 = block.mix.w @ v4                     : [n]
+            v6 = v5/sqrt(L)                           : [n]
+            v7 = v3 + v6                              : [n]
+            return v7
+          return v2
     """
     count = as_size(times, "the times of ns.repeat")
     if count.coefficient < 0 or (not count.powers and count.coefficient.denominator != 1):
@@ -50,6 +73,31 @@ def scan(body: Callable[..., Any], carry: Carry, xs: Carry, axis: str | Axis | D
         carry: the state(s) before the first step.
         xs: the sequence(s), with the position axis ``axis``.
         axis: the position axis that is time.
+
+    Example:
+        >>> import ntksym as ns
+        >>> n = ns.dims("n")
+        >>> @ns.program
+        ... def recurrent(x: ns.Sequence("T", "d")):
+        ...     U = ns.weight(x, "U", n, n)
+        ...     def step(h, x_t):
+        ...         return ns.tanh(ns.matmul(U, h) + x_t)
+        ...     inputs = ns.dense(x, n, name="W", bias=False)
+        ...     return ns.scan(step, ns.constant(x, 0, n), inputs, "T")
+        ...
+        >>> print(recurrent())
+        program recurrent:
+          x = input sequence                           : [T; d]
+          U = parameter N(0, sigma_w^2/n)              : (n x n)
+          W.w = parameter N(0, sigma_w^2/d)            : (n x d)
+          v1 = W.w @ x                                 : [T; n]
+          v2 = constant 0                              : [n]
+          v3 = scan over T, v4 := v2, v5 := each of v1 : [T; n]
+            v6 = U @ v4                                : [n]
+            v7 = v6 + v5                               : [n]
+            v8 = tanh(v7)                              : [n]
+            return v8
+          return v3
     """
     start, single = _carried(carry, "ns.scan")
     sequences, _ = _carried(xs, "ns.scan", tokens=True)

@@ -184,6 +184,12 @@ def program_from_json(data: Mapping[str, Any]) -> Program:
 
     Raises ProgramError for another schema, an unknown operation, a value read before it is defined, or a
     malformed document.
+
+    Example:
+        >>> import ntksym as ns
+        >>> program = ns.zoo.load("transformer")()
+        >>> ns.program_from_json(program.to_json()) == program
+        True
     """
     if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
         found = data.get("schema") if isinstance(data, Mapping) else type(data).__name__

@@ -250,6 +250,27 @@ def program(function: Callable[..., Any]) -> Architecture:
 
     Raises ProgramError for an input without an annotation such as ``ns.Vector("d_in")``, or a setting
     without a default.
+
+    Example:
+        >>> import ntksym as ns
+        >>> n = ns.dims("n")
+        >>> @ns.program
+        ... def net(x: ns.Vector("d"), *, phi=ns.relu):
+        ...     return ns.dense(phi(ns.dense(x, n, name="hidden")), 1, name="out")
+        ...
+        >>> print(net(phi=ns.erf))
+        program net:
+          x = input vector                       : [d]
+          hidden.w = parameter N(0, sigma_w^2/d) : (n x d)
+          v1 = hidden.w @ x                      : [n]
+          hidden.b = parameter N(0, sigma_b^2)   : [n]
+          v2 = v1 + hidden.b                     : [n]
+          v3 = erf(v2)                           : [n]
+          out.w = parameter N(0, sigma_w^2/n)    : (1 x n)
+          v4 = out.w @ v3                        : [1]
+          out.b = parameter N(0, sigma_b^2)      : [1]
+          v5 = v4 + out.b                        : [1]
+          return v5
     """
     if not inspect.isfunction(function):
         raise fail(f"ns.program makes an architecture of a function, but got {function!r}")

@@ -68,7 +68,13 @@ class UniversalityClass(Shown):
 
 
 def universality_class(source: Any, *, block: str | None = None, **values: Any) -> UniversalityClass:
-    """The class of a block, or of a perceptron with an activation; arguments are those of ``edge_of_chaos``."""
+    """The class of a block, or of a perceptron with an activation; arguments are those of ``edge_of_chaos``.
+
+    Example:
+        >>> import ntksym as ns
+        >>> print(ns.universality_class("tanh"))
+        tanh: K* = 0 at sigma_w = 1.00000000000, sigma_b = 0 (length 0): K_l ~ 0.5 l^-1.0, p_perp = 1.0
+    """
     found = block_of(source, block, values, free=(WEIGHT, BIAS))
     edge = edge_of_chaos(source, sigma_b=0, digits=_DIGITS, block=block, **values)
     for point in edge.points:

@@ -70,6 +70,13 @@ def edge_curve(source: Any, *, digits: int | None = None, block: str | None = No
     From chi_1 = 1 and q = Q(q); for a perceptron sigma_w^2 = 1/<phi'^2> and sigma_b^2 = q - sigma_w^2 <phi^2>, means
     over N(0, q). Arguments are those of ``edge_of_chaos``; ``digits`` are those of the half-stable points. Raises
     PhaseError for a block in which both equations are not linear in sigma_w^2 and sigma_b^2.
+
+    Example:
+        >>> import ntksym as ns
+        >>> print(ns.edge_curve("erf"))
+        erf: edge of chaos
+          sigma_w^2 = pi*sqrt(4*q + 1)/4
+          sigma_b^2 = q - sqrt(4*q + 1)*asin(2*q/(2*q + 1))/2
     """
     found = block_of(source, block, values, free=(WEIGHT, BIAS))
     critical = criticality(found)

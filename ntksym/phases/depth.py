@@ -78,7 +78,15 @@ class DepthLaw(Shown):
 
 
 def depth_law(source: Any, *, block: str | None = None, **values: Any) -> DepthLaw:
-    """How lengths, gradients and the tangent kernel go with depth; arguments are those of ``phase_report``."""
+    """How lengths, gradients and the tangent kernel go with depth; arguments are those of ``phase_report``.
+
+    Example:
+        >>> import ntksym as ns
+        >>> print(ns.depth_law("relu", sigma_w="sqrt(2)"))
+        relu: lengths constant, to what they were
+          gradients constant, by 1.0 in each copy
+          tangent kernel linear
+    """
     report = phase_report(source, block=block, **values)
     program, _ = program_of(source)
     found = block_of(program, block, dict(report.values))

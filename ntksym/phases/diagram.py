@@ -82,6 +82,13 @@ def phase_diagram(
 
     Numbers are good to about eight digits; ``phase_report`` gives more at a point. Other arguments are those of
     ``phase_report``. Raises PhaseError for a block that has no map of lengths, or several layers of weights.
+
+    Example:
+        >>> import ntksym as ns
+        >>> diagram = ns.phase_diagram("erf", sigma_w=[0.5, 1.5, 2.5], sigma_b=[0.0, 0.5])
+        >>> diagram.phase
+        array([[-1,  1,  1],
+               [-1,  1,  1]])
     """
     found = block_of(source, block, values, free=(WEIGHT, BIAS))
     w = np.asarray(np.linspace(0.02, 4, 200) if sigma_w is None else sigma_w, dtype=float)

@@ -42,6 +42,13 @@ def edge_of_chaos(
 
     All solutions are given, stable lengths first, those with chi_parallel > 1 marked; where there is none, the reason.
     Raises PhaseError for a block that has no map of lengths, and for missing numbers.
+
+    Example:
+        >>> import ntksym as ns
+        >>> ns.edge_of_chaos("tanh", sigma_b="0.2", digits=30).to_json()["sigma_w"]
+        '1.30414584005651143066858923429'
+        >>> ns.edge_of_chaos("relu").point.exact
+        sqrt(2)
     """
     found = block_of(source, block, values, free=(WEIGHT, BIAS))
     bias = exact(sigma_b, BIAS)

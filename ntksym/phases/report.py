@@ -39,6 +39,12 @@ def phase_report(
         values: numbers for other hyperparameters and dimensions (``L=100``).
 
     Raises PhaseError for a block that has no map of lengths, and for missing numbers.
+
+    Example:
+        >>> import ntksym as ns
+        >>> report = ns.phase_report("tanh", sigma_w=1.5, sigma_b=0.1)
+        >>> print(f"{report.phase}: q* = {report.q_star:.4f}, c* = {report.c_star:.4f}, xi_c = {report.xi_c:.1f}")
+        chaotic: q* = 0.8133, c* = 0.1801, xi_c = 14.8
     """
     found = block_of(source, block, {WEIGHT: sigma_w, BIAS: sigma_b, **values})
     maps, numbers = found.maps, found.numbers

@@ -249,6 +249,16 @@ def network(
             gives them, or a dict from names to such rows; without it the network is the plain one.
         dtype: "float32" or "float64". The latter needs no change of JAX's own settings: results are then NumPy
             arrays; inside your own ``jax.jit`` or ``jax.grad`` use ``with precision("float64"):``.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> net = ns.network(ns.zoo.load("mlp"), {"n": 64, "d_in": 3})
+        >>> weights = net.init(0)
+        >>> net.apply(weights, np.ones((5, 3))).shape
+        (5, 1)
+        >>> ns.tangent_kernel(net, weights, np.ones((5, 3))).shape
+        (5, 1, 5, 1)
     """
     built = program() if isinstance(program, Architecture) else program
     assert isinstance(built, Program)

@@ -30,6 +30,16 @@ def convert(table: ScalingTable, form: NewForm) -> ScalingTable:
 
     Raises:
         ScalingError: an unknown form, or a table that was read from a file and knows no program.
+
+    Example:
+        >>> import ntksym as ns
+        >>> table = ns.scaling_table(ns.zoo.load("mlp")(depth=1))
+        >>> unit = ns.convert(table, "unit")
+        >>> row = unit["readout.w"]
+        >>> print(table["readout.w"].init_std, "becomes", row.init_std, "times", row.multiplier)
+        n^-1 becomes 1 times n^-1
+        >>> ns.equivalent(table, unit)
+        True
     """
     origin = table.origin
     if origin is None:
@@ -53,6 +63,14 @@ def equivalent(a: ScalingTable, b: ScalingTable) -> bool:
     """Whether two tables of one program describe the same training: equal once multipliers are taken out.
 
     A table whose rows were changed by hand is equivalent only to one with the same rows.
+
+    Example:
+        >>> import ntksym as ns
+        >>> net = ns.zoo.load("mlp")
+        >>> ns.equivalent(ns.scaling_table(net), ns.scaling_table(net, form="table9"))
+        True
+        >>> ns.equivalent(ns.scaling_table(net), ns.scaling_table(net, parametrization="ntp"))
+        False
     """
     if (a.digest, a.large) != (b.digest, b.large):
         return False

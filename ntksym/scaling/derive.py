@@ -48,6 +48,14 @@ def scaling_table(
     Raises:
         ScalingError: an unknown name, an operation without a rule, or a scaling that is not a power; the message
             says which.
+
+    Example:
+        >>> import ntksym as ns
+        >>> table = ns.scaling_table(ns.zoo.load("mlp")(depth=1), optimizer="adam")
+        >>> table["readout.w"].lr.linear
+        {'n': Fraction(-1, 1)}
+        >>> print(f"{table.at(n=4096, base={'n': 256}, lr=3e-3)['readout.w'].lr:.4g}")
+        0.0001875
     """
     program = as_program(program)
     setting = setting_of(program, optimizer, parametrization, alignment, form)

@@ -81,6 +81,15 @@ def predict_drifts(
     Parameters are compared in the Frobenius norm: the update of a matrix is a few outer products, whose entries are
     as large as the aligned entry that the derivation counts. Arguments are those of ``scaling_table``. Raises
     ScalingError where the table does not exist, or training with it does not.
+
+    Example:
+        >>> import ntksym as ns
+        >>> for phi in (ns.tanh, ns.relu):
+        ...     drifts = ns.predict_drifts(ns.zoo.load("mlp")(phi=phi), parametrization="ntp")
+        ...     print(phi, "networks: the tangent kernel drifts by", drifts.kernel)
+        ...
+        tanh networks: the tangent kernel drifts by n^-1
+        relu networks: the tangent kernel drifts by n^(-1/2)
     """
     program = as_program(program)
     setting = setting_of(program, optimizer, parametrization, alignment)

@@ -82,6 +82,15 @@ def check_recipe(program: Program | Architecture, recipe: Mapping[str, Any]) -> 
 
     Raises:
         ScalingError: an unknown key, column, dimension or optimizer, or exponents that are not rationals.
+
+    Example:
+        >>> import ntksym as ns
+        >>> recipe = {"optimizer": "adam", "parameters": {"*.w": {"lr": {"n": "-1"}}}}
+        >>> report = ns.check_recipe(ns.zoo.load("mlp")(depth=2), recipe)
+        >>> for problem in report.problems:
+        ...     print(problem.parameter, problem.field, "is", problem.found, "and should be", problem.expected)
+        ...
+        input.w lr is n^-1 and should be 1
     """
     program = as_program(program)
     entries = _read(recipe)

@@ -73,6 +73,12 @@ def predict_slopes(
         steps: the number of steps.
 
     Raises ScalingError where the table does not exist, and where a recipe leads to sizes that are not powers.
+
+    Example:
+        >>> import ntksym as ns
+        >>> slopes = ns.predict_slopes(ns.zoo.load("mlp")(depth=1), parametrization="ntp", optimizer="sgd")
+        >>> print("a hidden unit is", slopes["v2"].init, "and moves by", slopes["v2"].changes[0])
+        a hidden unit is 1 and moves by n^(-1/2)
     """
     program = as_program(program)
     setting = setting_of(program, optimizer, parametrization, alignment)

@@ -71,6 +71,16 @@ def validate(
         dtype, memory, scheduler, progress: as for ``sampling.ensemble``.
 
     Raises ValidationError for predictions that cannot be measured, and SamplingError for sizes that do not fit.
+
+    Example:
+        >>> import ntksym as ns
+        >>> program = ns.zoo.load("mlp")(depth=1, phi=ns.erf)
+        >>> record = ns.validate(program, ns.kernel_recursion(program), widths=[16, 32], samples=200, sizes={"d_in": 4})
+        >>> record.ok
+        True
+        >>> check = record["ntk at 0 and 0"]
+        >>> print(f"predicted {check.prediction.expected:.4f}, {check.verdict}")
+        predicted 0.2385, agrees
     """
     built = program() if isinstance(program, Architecture) else program
     assert isinstance(built, Program)

@@ -46,6 +46,21 @@ def param_groups(
     Raises:
         FrameworkError: the model is not the one that the table was derived for, or its sizes cannot be found.
         ScalingError: a base of an unknown dimension.
+
+    Example:
+        >>> import torch
+        >>> import ntksym as ns
+        >>> def build(n):
+        ...     return torch.nn.Sequential(torch.nn.Linear(64, n), torch.nn.ReLU(), torch.nn.Linear(n, 10))
+        ...
+        >>> program = ns.from_torch(build, {"n": (64, 128)}, lambda n: (torch.zeros(8, 64),))
+        >>> groups = ns.param_groups(build(256), ns.scaling_table(program), lr=1e-3, base={"n": 128})
+        >>> for group in groups:
+        ...     print(group["lr"], [tuple(weight.shape) for weight in group["params"]])
+        ...
+        0.001 [(256, 64), (256,)]
+        0.0005 [(10, 256)]
+        0.001 [(10,)]
     """
     program, sizes = _program(table), _sizes(model, table, sizes)
     numbers = _numbers(table, sizes, base, lr=lr, eps=eps, weight_decay=weight_decay)

@@ -76,6 +76,27 @@ def from_torch(
     Raises:
         FrameworkError: the module cannot be exported or read; the message names the module, the operation, and what
             to do.
+
+    Example:
+        >>> import torch
+        >>> import ntksym as ns
+        >>> def build(n):
+        ...     return torch.nn.Sequential(torch.nn.Linear(64, n), torch.nn.ReLU(), torch.nn.Linear(n, 10))
+        ...
+        >>> program = ns.from_torch(build, {"n": (64, 128)}, lambda n: (torch.zeros(8, 64),))
+        >>> print(program)
+        program Sequential:
+          input = input vector                    : [64]
+          0.weight = parameter N(0, sigma_w^2/64) : (n x 64)
+          v1 = 0.weight @ input                   : [n]
+          0.bias = parameter N(0, sigma_b^2)      : [n]
+          v2 = v1 + 0.bias                        : [n]
+          v3 = relu(v2)                           : [n]
+          2.weight = parameter N(0, sigma_w^2/n)  : (10 x n)
+          v4 = 2.weight @ v3                      : [10]
+          2.bias = parameter N(0, sigma_b^2)      : [10]
+          v5 = v4 + 2.bias                        : [10]
+          return v5
     """
     return read(build, sizes, inputs, name=name, batched=batched)
 

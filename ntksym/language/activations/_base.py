@@ -161,6 +161,12 @@ def activation(spec: str | Activation | Family, symbols: tuple[str, ...] = ("z",
 
     ``activation("tanh")``, ``activation("leaky_relu(0.1)")``, ``activation("z*erf(z)")``,
     ``activation("gate*silu(up)", ("gate", "up"))``. Raises ``ExpressionError`` for anything else.
+
+    Example:
+        >>> import ntksym as ns
+        >>> swish = ns.activation("z*sigmoid(2*z)")
+        >>> print(swish(0.0), ns.activation("leaky_relu(0.1)")(-10.0))
+        0.0 -1.0
     """
     if not isinstance(spec, str):
         return _member(spec)
