@@ -8,22 +8,12 @@ import pytest
 import ntksym as ns
 from ntksym.errors import FrameworkError
 from ntksym.language.dims import as_size
+from tests.frameworks.comparing import same_rows
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 
-COLUMNS = ("multiplier", "init_std", "lr", "eps", "weight_decay")
 TOKENS = torch.zeros(2, 16, dtype=torch.long)
-
-
-def same_rows(mine, theirs, names):
-    """Two tables agree in every entry of the parameters that stand for each other."""
-    assert {row.name for row in mine.parameters} == set(names)
-    assert {row.name for row in theirs.parameters} == set(names.values())
-    for one, other in names.items():
-        for column in COLUMNS:
-            assert str(mine[one].column(column)) == str(theirs[other].column(column)), (one, column)
-    assert mine.verdict.regime == theirs.verdict.regime
 
 
 @pytest.mark.parametrize("optimizer", ["adam", pytest.param("sgd", marks=pytest.mark.long)])

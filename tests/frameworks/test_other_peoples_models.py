@@ -6,6 +6,8 @@ import pytest
 
 import ntksym as ns
 from ntksym.errors import FrameworkError, ScalingError
+from ntksym.language.dims import Axis, as_size
+from tests.frameworks.comparing import same_rows
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of those packages about themselves and each other
@@ -141,20 +143,51 @@ def test_gpt2_is_a_gpt(hf, models):
             assert powers(mine, column)[name] == powers(nano, column)[f"h.{ours}.weight"]
 
 
-@pytest.mark.long
-def test_mixtral_and_mamba_are_refused_by_name(hf):
-    def mixtral(n):
-        config = hf.MixtralConfig(
-            hidden_size=n, intermediate_size=3 * n, num_key_value_heads=2, num_local_experts=4, **SMALL
-        )
-        return hf.MixtralForCausalLM(config)
+MIXTRAL = {
+    **{theirs: ours for theirs, ours in LLAMA.items() if ".mlp." not in theirs},
+    "model.layers.mlp.gate.weight": "block.router.w",
+    "model.layers.mlp.experts.gate_up_proj": "block.up.w",
+    "model.layers.mlp.experts.down_proj": "block.down.w",
+}
 
+
+@ns.program
+def mixtral(tokens: ns.Tokens(16)):
+    """A LLaMA whose gated units are experts, of which the two best answer."""
+    n, L, expert = ns.dim("n"), ns.dim("L"), Axis("expert", as_size(4))
+
+    def block(h):
+        x = ns.rmsnorm(h, name="norm1")
+        h = h + ns.attention(x, 4, name="attn", kv_heads=2, rotary=True, scale=(n / 4) ** Fraction(-1, 2))
+        x = ns.rmsnorm(h, name="norm2")
+        scores = ns.softmax(ns.as_axis(ns.dense(x, 4, name="router", bias=False), "expert"), "expert")
+        both = ns.split(ns.dense(x, 6 * n, name="up", bias=False, index=expert), "half", 2)
+        inner = ns.silu(ns.pick(both, "half", 0)) * ns.pick(both, "half", 1)
+        answers = ns.dense(inner, n, name="down", bias=False, index=expert)
+        return h + ns.mix(ns.top_k(scores, "expert", 2), answers, "expert")
+
+    h = ns.repeat(L, block, ns.embedding(tokens, n, name="embed")[0])
+    return ns.dense(ns.rmsnorm(h, name="norm"), 65, name="readout", bias=False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["grouped_mm", "batched_mm"])
+def test_mixtral_has_the_table_of_the_same_architecture_in_the_language(hf, how):
+    def build(n, L):
+        sizes = {"hidden_size": n, "intermediate_size": 3 * n, "num_hidden_layers": L, "num_key_value_heads": 2}
+        config = {**SMALL, **sizes, "num_local_experts": 4, "experts_implementation": how}
+        return hf.MixtralForCausalLM(hf.MixtralConfig(**config))
+
+    read = ns.from_torch(build, {"n": (64, 128), "L": (2, 3)}, TOKENS)
+    same_rows(ns.scaling_table(read), ns.scaling_table(mixtral), MIXTRAL)
+
+
+@pytest.mark.long
+def test_mamba_is_refused_by_name(hf):
     def mamba(n):
         config = hf.MambaConfig(vocab_size=65, hidden_size=n, state_size=4, num_hidden_layers=2, use_cache=False)
         return hf.MambaForCausalLM(config)
 
-    with pytest.raises(FrameworkError, match=r"^model.layers.0.mlp.gate: the operation topk"):
-        ns.from_torch(mixtral, WIDTHS, TOKENS)
     with pytest.raises(FrameworkError, match=r"mixer.x_proj.weight is 12 at n=64, 16 at n=128: no product"):
         ns.from_torch(mamba, WIDTHS, TOKENS)  # the rank of its time steps is n/16, added to twice the state
 

@@ -1,50 +1,11 @@
 """A program that was read computes what the module computes: the same weights and inputs give the same numbers."""
 
-import re
-
-import numpy as np
 import pytest
 
-import ntksym as ns
+from tests.frameworks.comparing import same
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-
-
-def loaded(model, program, sizes):
-    """Weights of the program at these sizes, biases too, after they have been copied into the module."""
-    biased = any(node.attr("sigma") == "sigma_b" for node in program.parameters)
-    weights = ns.draw(program, sizes, seed=1, **({"sigma_b": 1.0} if biased else {}))
-    own = dict(model.named_parameters())
-    for name, source in program.sources.items():
-        copies = [array for key, array in weights.items() if re.sub(r"\[\d+\]", "", key) == name]
-        for full, array in zip(source.names(sizes), copies, strict=True):
-            shape = tuple(own[full].shape)
-            if len(shape) == 4:  # the language has a window's offsets before its channels
-                array = array.reshape(shape[0], *shape[2:], shape[1]).transpose(0, 3, 1, 2)
-            elif array.shape != shape:
-                array = array.T
-            own[full].data = torch.tensor(array)
-    return weights
-
-
-def same(build, sizes, at, inputs, **options):
-    """The greatest difference between the two, over the size of the output."""
-    example = tuple(x.float() if x.is_floating_point() else x for x in inputs)
-    program = ns.from_torch(build, sizes, example, **options)
-    model = build(**at).double().eval()
-    for part in model.modules():
-        if hasattr(part, "eps"):
-            part.eps = 0.0
-    weights = loaded(model, program, at)
-    with torch.no_grad():
-        expected = model(*inputs).numpy()
-    given = {node.name: x.numpy() for node, x in zip(program.inputs, inputs, strict=True)}
-    for node in program.inputs:
-        if node.attr("kind") == "image":
-            given[node.name] = given[node.name].transpose(0, 2, 3, 1)
-    found = np.asarray(ns.run(program, weights, given, at)).reshape(expected.shape)
-    return np.abs(found - expected).max() / np.abs(expected).max()
 
 
 def numbers(*shape):

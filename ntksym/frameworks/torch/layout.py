@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from ntksym.errors import FrameworkError
-from ntksym.language.dims import ONE, Size, as_size
+from ntksym.language.dims import ONE, Axis, Size, as_size
 from ntksym.language.ops_axes import as_axis, merge, relabel, split
 from ntksym.language.trace import Value
 
@@ -23,10 +23,19 @@ BATCH = "batch"
 
 @dataclass(frozen=True)
 class Atom:
-    """An axis that is not cut further: a position axis of this name, or a factor of the coordinate axis."""
+    """An axis that is not cut further: a position axis of this name, or a factor of the coordinate axis.
+
+    ``of`` is the length of the value's axis where a tensor holds ``size`` chosen places of it (the k best experts).
+    """
 
     name: str
     size: Size
+    of: Size | None = None
+
+    @property
+    def axis(self) -> Axis:
+        """The position axis of a value that has this atom."""
+        return Axis(self.name, self.of or self.size)
 
 
 Atoms = tuple[Atom, ...]
@@ -111,6 +120,8 @@ def cut(x: Tensor, atom: Atom, parts: Atoms) -> Tensor:
     """The same tensor with one atom written as a product of others."""
     if atom.name == BATCH and not x.has(atom):
         raise FrameworkError("the batch is cut into parts; give inputs without a batch, and batched=False")
+    if atom.of:
+        raise FrameworkError("the chosen experts are cut into parts")
     if x.has(atom) and atom not in x.coord:
         x = to_coord(x, (atom, *x.coord))
 

@@ -11,7 +11,7 @@ from ntksym.frameworks.torch.graph import Buffer, Item, Loop, Parameter, Ref, Sh
 from ntksym.frameworks.torch.layout import Atoms, Dims, Names, Tensor, lengths, size_of
 from ntksym.frameworks.torch.names import inner_names
 from ntksym.frameworks.torch.partial import Half
-from ntksym.language.dims import Axis, Size, as_size
+from ntksym.language.dims import Size, as_size
 from ntksym.language.loops import repeat
 from ntksym.language.ops import vector, weight
 from ntksym.language.program import Block, Program
@@ -20,10 +20,14 @@ from ntksym.language.trace import Tracer, Value, Weight
 
 @dataclass(frozen=True)
 class Trained:
-    """A parameter that has not been used yet: its dimensions in this order, -1 for one of length one that was added."""
+    """A parameter that has not been used yet: its dimensions in this order, -1 for one of length one that was added.
+
+    ``along`` is what its first dimension has been paired with: a matrix for each chosen expert.
+    """
 
     parameter: Parameter
     order: tuple[int, ...]
+    along: Atoms = ()
 
     @property
     def shape(self) -> tuple[Size, ...]:
@@ -46,13 +50,16 @@ Rule = Callable[["Reader", Given, Step], Operand]
 
 rules: dict[str, Rule] = {}
 """Every operation that is read, by its name in ATen; the files of ``rules/`` add theirs."""
+rules_of: dict[type, dict[str, Rule]] = {}
+"""What operations mean for operands that are no values, by their type: these and nothing else can be done with them."""
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Register how operations of these names are read."""
+def rule(*names: str, of: tuple[type, ...] = ()) -> Callable[[Rule], Rule]:
+    """Register how operations of these names are read: in general, or where an operand is one ``of`` these types."""
 
     def register(function: Rule) -> Rule:
-        rules.update(dict.fromkeys(names, function))
+        for table in [rules_of.setdefault(kind, {}) for kind in of] or [rules]:
+            table.update(dict.fromkeys(names, function))
         return function
 
     return register
@@ -88,12 +95,14 @@ class Reader:
     def step(self, step: Step) -> None:
         given = {name: self.operand(value) for name, value in step.args}
         before = len(self.tracer.stack[-1].nodes)
-        if step.op in rules and not (_is_constant(given) and arguments(step, Ref)):
-            self.made[step.id] = self.applied(rules[step.op], given, step)
+        special = next((leaf for v in given.values() for leaf in leaves(v) if type(leaf) in rules_of), None)
+        known = rules if special is None else rules_of[type(special)]
+        if step.op in known and not (_is_constant(given) and arguments(step, Ref)):
+            self.made[step.id] = self.applied(known[step.op], given, step)
         elif _is_constant(given):
             self.made[step.id] = Constant(step.shape)
         else:
-            raise self.fail(step, "there is no rule for it")
+            raise self.fail(step, f"it meets {special.words}" if special else "there is no rule for it")
         self.stands_in(before, step.where or "the module")
 
     def stands_in(self, before: int, where: str) -> None:
@@ -139,7 +148,7 @@ class Reader:
             raise FrameworkError(f"the parameter {name} is used as a vector and as a matrix")
         if known is not None:
             return known, self.rows[name] != side
-        shape, axes = trained.shape, tuple(Axis(atom.name, atom.size) for atom in index)
+        shape, axes = trained.shape, tuple(atom.axis for atom in index)
         made = weight(
             self.any(), self.name(name), shape[rows], shape[cols], index=axes, trainable=trained.parameter.trainable,
             init="zeros" if name in self.zeros else "normal",
@@ -152,7 +161,7 @@ class Reader:
         name = trained.parameter.name
         if name in self.used:
             raise FrameworkError(f"the parameter {name} is used as a vector and as a matrix")
-        index = tuple(Axis(atom.name, atom.size) for dim in dims for atom in dim if atom not in coord)
+        index = tuple(atom.axis for dim in dims for atom in dim if atom not in coord)
         sigma: str | float = 1.0 if index else "sigma_b"
         value = vector(
             self.any(), self.name(name), size_of(coord), init=init, sigma=sigma, index=index,

@@ -42,9 +42,13 @@ def an_input(reader: Reader, given: Given, step: Step) -> Operand:
     return Tensor(value, coord, tuple(dims))
 
 
-@rule("clone", "alias", "detach", "_to_copy", "to", "contiguous", "lift_fresh_copy")
+COPIES = ("clone", "alias", "detach", "_to_copy", "to", "contiguous", "lift_fresh_copy")
+"""Casts and copies."""
+
+
+@rule(*COPIES)
 def same(reader: Reader, given: Given, step: Step) -> Operand:
-    """Casts and copies: the same entries."""
+    """The same entries."""
     return next(iter(given.values()))
 
 

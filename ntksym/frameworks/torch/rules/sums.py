@@ -10,6 +10,7 @@ from ntksym.errors import FrameworkError
 from ntksym.frameworks.torch.graph import Step
 from ntksym.frameworks.torch.layout import (
     BATCH,
+    Atom,
     Atoms,
     Tensor,
     lengths,
@@ -32,11 +33,13 @@ def apply(reader: Reader, trained: Trained, x: Tensor, dim: int, *, over: int, i
     ``index`` are further dimensions of the parameter, which go with the first ones of x (a matrix for each).
     The result's coordinates stand in the place of the summed dimension.
     """
+    if trained.along:
+        x = _each_chosen(x, trained.along[0])
     (out,) = (i for i in range(len(trained.order)) if i != over and i not in index)
     rows, cols = trained.shape[out], trained.shape[over]
     if not size_of(x.dims[dim]).same(cols):
         raise FrameworkError(f"a matrix with {cols} columns meets {size_of(x.dims[dim])} coordinates")
-    along: Atoms = tuple(atom for i in index for atom in x.dims[i])
+    along = trained.along or tuple(atom for i in index for atom in x.dims[i])
     if len(along) != len(index) or any(atom.name == BATCH for atom in along):
         raise FrameworkError("a matrix for each place of an axis, which is cut into several, or the batch")
     x = to_coord(x, x.dims[dim])
@@ -44,6 +47,16 @@ def apply(reader: Reader, trained: Trained, x: Tensor, dim: int, *, over: int, i
     made = () if rows.is_one else (reader.names.atom(rows),)
     value = matmul(matrix, x.value, transpose=transposed)
     return Tensor(value, made, (*x.dims[:dim], made, *x.dims[dim + 1 :]))
+
+
+def _each_chosen(x: Tensor, choice: Atom) -> Tensor:
+    """Tokens with equal entries for each of the chosen experts, or with one for each already."""
+    last = x.dims[0][-1] if x.dims[0] else None
+    if last == choice:
+        return x
+    if last is None or x.has(last) or not last.size.same(choice.size):
+        raise FrameworkError("matrices of experts meet what has no place for each chosen expert")
+    return replace(x, dims=((*x.dims[0][:-1], choice), *x.dims[1:]))
 
 
 @rule("linear")
@@ -202,6 +215,8 @@ def over_axes(reader: Reader, x: Tensor, which: set[int], atoms: Atoms, *, mean:
         raise FrameworkError(
             "a mean over the batch: an architecture is a function of one example; leave it to the loss"
         )
+    if any(atom.of for atom in atoms):
+        raise FrameworkError("the answers of the chosen experts are added without their weights")
     inner = tuple(atom for atom in x.coord if atom in atoms)
     outer = tuple(atom for atom in atoms if atom not in inner)
     if outer:

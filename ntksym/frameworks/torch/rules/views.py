@@ -27,7 +27,11 @@ def dimension(index: int, rank: int) -> int:
     return index + rank if index < 0 else index
 
 
-@rule("view", "reshape", "_unsafe_view", "unsqueeze", "squeeze", "flatten", "unflatten")
+VIEWS = ("view", "reshape", "_unsafe_view", "unsqueeze", "squeeze", "flatten", "unflatten")
+"""The same entries in order, cut into other dimensions."""
+
+
+@rule(*VIEWS)
 def viewed(reader: Reader, given: Given, step: Step) -> Operand:
     """The same entries in order, cut into other dimensions."""
     x = given["self"]
