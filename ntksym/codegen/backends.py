@@ -16,12 +16,19 @@ import numpy as np
 
 from ntksym._lazy import lazy
 from ntksym.codegen.functions import angles, entry_angles, interpolated, jax_functions, numpy_functions
+from ntksym.codegen.scalars import COLUMNS
 from ntksym.codegen.store import Kept, loaded
 
 jax = lazy("jax")
 jnp = lazy("jax.numpy")
 
 Array = Any
+STRIP = 1 << 14
+"""Entries of pairs that are computed at a time: what other entries read of them is to stay in the second cache."""
+LEAST = 64
+"""Pairs that are computed at a time at least, for long enough loops."""
+ALL = 1 << 31
+"""A reach beyond all columns."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +36,11 @@ class Functions:
     """What a kernel is computed with.
 
     ``counts(parameters)`` gives the rounds of each loop, ``point(squares, parameters, counts, tables)`` what pairs read
-    of single inputs, ``pairs(products, left, right, parameters, counts, entries, tables)`` the kernels of a block:
+    of single inputs, ``pairs(products, left, right, parameters, counts, entries, tables, reach=)`` kernels of a block:
     ``products`` are, for each input, inner products, followed by c and g where these are needed; ``angles(number of the
-    input, products, units of both sides, inverse norms of both)`` finds them, at positions ``entry_angles``.
-    ``entries`` are those of each space, ``tables`` those of each window, both empty where there are no positions.
+    input, products, vectors of both sides, inverse norms of both)`` finds them, at positions ``entry_angles``.
+    ``entries`` are those of each space, ``tables`` those of each window, both empty where there are no positions. Of
+    row i only the first ``reach`` + i + 1 columns need to be computed.
     ``interpolated(c, g, table, left, right)`` reads kernels from a table of functions of c. Results are arrays
     (outputs, rows, columns); they may be overwritten when the same thread calls again, for the same input. ``placed``
     and ``mirrored`` put a block into a matrix.
@@ -70,7 +78,7 @@ def _mirrored(values: Array, result: Array, row: int, column: int) -> None:
 def numpy_backend(kept: Kept) -> Functions:
     names = _arrays(kept, numpy_functions())
 
-    def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any) -> Array:
+    def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any, reach: int = ALL) -> Array:
         return _blocks(names["pairs"](products, *_sides(kept, left, right), *numbers), products)
 
     found = (lambda _, *given: angles(*given)), (lambda _, *given: entry_angles(*given))
@@ -81,7 +89,15 @@ def jax_backend(kept: Kept) -> Functions:
     own = numpy_backend(kept)
     compiled = jax.jit(_arrays(kept, jax_functions())["pairs"], static_argnums=4)
 
-    def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any, *positions: Any) -> Array:
+    def pairs(
+        products: Sequence[Array],
+        left: Any,
+        right: Any,
+        parameters: Any,
+        counts: Any,
+        *positions: Any,
+        reach: int = ALL,
+    ) -> Array:
         with jax.enable_x64(True):
             sides = _sides(kept, left, right)
             found = compiled(list(products), *sides, tuple(parameters), tuple(counts), *positions)
@@ -93,13 +109,22 @@ def jax_backend(kept: Kept) -> Functions:
 def numba_backend(kept: Kept) -> Functions:
     own, module, buffers = numpy_backend(kept), loaded(kept), _Buffers()
 
-    def pairs(products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any, *positions: Any) -> Array:
+    def pairs(
+        products: Sequence[Array],
+        left: Any,
+        right: Any,
+        parameters: Any,
+        counts: Any,
+        *positions: Any,
+        reach: int = ALL,
+    ) -> Array:
         results = buffers.array("results", (len(kept.outputs), *products[0].shape[-2:]))
         sides = [x for parts in zip(left, right, strict=True) for pair in zip(*parts, strict=True) for x in pair]
-        numbers = [np.array(parameters, float), np.array(counts, np.int64)]
+        numbers: list[Any] = [np.array(parameters, float), np.array(counts, np.int64)]
         if kept.spaces:
-            most = max(len(each.left) for each in positions[0])
-            numbers.append(buffers.array("work", (kept.lines, most, products[0][0].size)))
+            most, columns = max(len(each.left) for each in positions[0]), results.shape[2]
+            strip = max(min(max(STRIP // most, LEAST), COLUMNS) // columns, 1)
+            numbers += [strip, reach, buffers.array("work", (kept.lines, most, strip * columns))]
         flat = (x for several in positions for arrays in several for x in arrays)
         module.pairs(*products, *sides, *flat, *numbers, *results)
         return results

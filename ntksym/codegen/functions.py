@@ -32,7 +32,7 @@ def angles(G: Any, left: Any, right: Any, rows: Any, columns: Any) -> tuple[Any,
     g = 1 - abs(c)
     for i, j in zip(*np.nonzero(g < CLOSE), strict=True):
         way = 1.0 if c[i, j] > 0 else -1.0
-        g[i, j] = ((left[i] - way * right[j]) ** 2).sum() / 2
+        g[i, j] = ((left[i] * rows[i] - way * right[j] * columns[j]) ** 2).mean() / 2
         c[i, j] = way * (1 - g[i, j])
     return c, g
 
@@ -43,7 +43,8 @@ def entry_angles(G: Any, left: Any, right: Any, rows: Any, columns: Any, lefts: 
     g = 1 - abs(c)
     for e, i, j in zip(*np.nonzero(g < CLOSE), strict=True):
         way = 1.0 if c[e, i, j] > 0 else -1.0
-        g[e, i, j] = ((left[lefts[e], i] - way * right[rights[e], j]) ** 2).sum() / 2
+        x, y = (lefts[e], i), (rights[e], j)
+        g[e, i, j] = ((left[x] * rows[x] - way * right[y] * columns[y]) ** 2).mean() / 2
         c[e, i, j] = way * (1 - g[e, i, j])
     return c, g
 
@@ -60,12 +61,13 @@ def interpolated(c: Any, g: Any, table: Any, left: Any, right: Any) -> Any:
     return found * left[:, :, None] * right[:, None, :]
 
 
+def inverse(x: Any) -> Any:
+    """1 / x, and 0 for 0."""
+    return np.divide(1.0, x, out=np.zeros_like(x, float), where=x > 0)
+
+
 def _common(xp: Any) -> dict[str, Any]:
     """What is the same in NumPy and in JAX."""
-
-    def inverse(x: Any) -> Any:
-        return xp.where(x > 0, 1 / xp.where(x > 0, x, 1), 0.0)
-
     return {
         "sqrt": xp.sqrt,
         "exp": xp.exp,
@@ -84,7 +86,6 @@ def _common(xp: Any) -> dict[str, Any]:
         "positive": lambda x: xp.maximum(x, 0),
         "cosine": lambda x: xp.clip(x, -1, 1),
         "power_series": power_series,
-        "inverse": inverse,
         "undefined": lambda: xp.nan,
         "standing": standing,
         "lying": lying,
@@ -100,9 +101,13 @@ def _later(module: Any, **names: str) -> dict[str, Any]:
 
 
 def numpy_functions() -> Mapping[str, Any]:
-    own = {"coefficients": coefficients, "squares": lambda a: (a * a).sum(0)}
+    own = {"inverse": inverse, "coefficients": coefficients, "squares": lambda a: (a * a).sum(0)}
     return {**_common(np), **own, **_later(special, erf="erf", erfc="erfc", NormalCDF="ndtr")}
 
 
 def jax_functions() -> Mapping[str, Any]:
-    return {**_common(jnp), **_later(jsp, erf="erf", erfc="erfc", NormalCDF="ndtr")}
+    return {
+        **_common(jnp),
+        "inverse": lambda x: jnp.where(x > 0, 1 / jnp.where(x > 0, x, 1), 0.0),
+        **_later(jsp, erf="erf", erfc="erfc", NormalCDF="ndtr"),
+    }

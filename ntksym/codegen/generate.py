@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ntksym.codegen.arrays import array_module, parameters_of
-from ntksym.codegen.loops import crossing, loop_module
-from ntksym.codegen.loops_entries import entry_module
+from ntksym.codegen.loops import loop_module
+from ntksym.codegen.loops_entries import entry_module, work_lines
 from ntksym.codegen.lower import lowered
 from ntksym.codegen.store import Kept, kept
 from ntksym.codegen.zeros import without
@@ -46,7 +46,7 @@ def module_of(
             routine.spaces,
             tuple(astuple(window) for window in routine.windows),
             tuple(routine.space_of(line.name) for line in routine.inputs),
-            len(crossing(routine)) if routine.spaces else 0,
+            work_lines(routine) if routine.spaces else 0,
         )
 
     return kept(key, make)

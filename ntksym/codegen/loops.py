@@ -33,6 +33,7 @@ def module_around(pairs: list[str], routine: Routine) -> str:
         "",
         f'small = njit(error_model="numpy", fastmath={freedom})',
         f'compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={freedom})',
+        'exact = njit(nogil=True, cache=True, error_model="numpy")',
         *(f"{name} = {getattr(scalars, name)!r}" for name in scalars.CONSTANTS),
     ]
     loops = "\n".join(pairs) + "\n"
@@ -42,6 +43,7 @@ def module_around(pairs: list[str], routine: Routine) -> str:
         if f"{function.__name__}(" in used:
             functions.insert(0, f"@small\n{inspect.getsource(function)}")
             used += functions[0]
+    functions += [f"@exact\n{inspect.getsource(function)}" for function in scalars.DIFFERENCES]
     functions += [f"@compiled\n{inspect.getsource(function)}" for function in scalars.BLOCKS]
     functions += [f"@compiled\n{loops}"]
     return "\n".join(head) + "\n\n\n" + "\n\n".join(functions)

@@ -1,21 +1,24 @@
-"""``Routine`` with positions → Python source of loops that numba compiles: line by line, entry by entry, over pairs.
+"""``Routine`` with positions → Python source of loops that numba compiles: entry by entry, many pairs at once.
 
-A line is an array (entries, pairs), the pairs of a block in a row. The loops over pairs are the innermost ones: windows
-add whole rows, and what is computed entry by entry goes through ``some``, an array of a fixed shape, so that the
-compiler sees what does not overlap and no branch stands in the way of vectors.
+A block of pairs is done in strips of some rows. A line that other entries read is an array (entries, pairs of a strip)
+of ``work``. All else stays with its entry in a row of ``some``: one array of a fixed shape, small enough for the first
+cache, so that the compiler sees what does not overlap and no branch stands in the way of vectors.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 from ntksym.codegen.arrays import given, parameters_of, stages
 from ntksym.codegen.entries import Table
-from ntksym.codegen.loops import crossing, module_around, read_by
+from ntksym.codegen.loops import module_around, read_by
 from ntksym.codegen.scalars import COLUMNS, TERMS
 from ntksym.codegen.statements import LEFT, RIGHT, Gap, Linear, Routine, Statement, following
 from ntksym.codegen.text import CUT, indented, lines_of
+
+Stage = tuple[Statement, ...]
+SIDES = ("left", "right")
 
 
 def entry_module(routine: Routine) -> str:
@@ -23,144 +26,188 @@ def entry_module(routine: Routine) -> str:
     return module_around(entry_function(routine), routine)
 
 
+def work_lines(routine: Routine) -> int:
+    """How many lines ``work`` is to have."""
+    return len(_Layout(routine).lines)
+
+
 def entry_function(routine: Routine) -> list[str]:
-    """``pairs(products.., kept of both sides.., entries.., tables.., parameters, counts, work, results..)``.
+    """``pairs(products.., kept of both sides.., entries.., tables.., parameters, counts, strip, reach, work, ..)``.
 
-    ``work`` is an array (lines, entries, pairs) to write to.
+    Products are (entries, rows, columns), ``work`` is an array (lines, entries, pairs) to write to. ``strip`` is the
+    number of rows done together; those of row i need the first ``reach`` + i + 1 columns at least.
     """
-    rows = {name: k for k, name in enumerate(crossing(routine))}
-    start = given(routine)
-    arguments = [f"in_{name}" for name in start]
-    arguments += [f"{side}{place}" for place in range(len(routine.pair)) for side in ("left", "right")]
-    entries = [f"{side}_of{space}" for space in range(len(routine.spaces)) for side in ("left", "right")]
-    arguments += [*entries, *(f"{name}{k}" for k in range(len(routine.windows)) for name in Table._fields)]
-    arguments += ["parameters", "counts", "work", *(f"out_{name}" for name in routine.outputs)]
-    out = [f"def pairs({', '.join(arguments)}):"]
-    out += indented([f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))], 1)
-    out.append(f"{CUT}rows, columns = in_{start[0]}.shape[1:]")
-    out.append(f"{CUT}pairs = rows * columns")
-    out.append(f"{CUT}some = np.empty(({_width(routine)}, {COLUMNS}))")
-    for name in start:
-        if name in rows:
-            out += [
-                f"{CUT}for e in range(in_{name}.shape[0]):",
-                f"{CUT * 2}for i in range(rows):",
-                f"{CUT * 3}work[{rows[name]}, e, i * columns : (i + 1) * columns] = in_{name}[e, i]",
-            ]
+    layout = _Layout(routine)
+    arguments = [f"in_{name}" for name in given(routine)]
+    arguments += [f"{side}{place}" for place in range(len(routine.pair)) for side in SIDES]
+    arguments += [f"{side}_of{space}" for space in range(len(routine.spaces)) for side in SIDES]
+    arguments += [f"{name}{k}" for k in range(len(routine.windows)) for name in Table._fields]
+    arguments += ["parameters", "counts", "strip", "reach", "work", *(f"out_{name}" for name in routine.outputs)]
+    start = [f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))]
+    start += [f"all_{name} = work[{row}]" for row, name in enumerate(layout.lines)]
+    start.append(f"some = np.empty(({layout.width}, {COLUMNS}))")
+    shape = f"out_{routine.outputs[0]}.shape"
+    body = [f"rows = min(strip, {shape}[0] - top)", f"columns = min({shape}[1], reach + top + rows)"]
+    body.append("pairs = rows * columns")
+    for name in given(routine):
+        if name in layout.lines:
+            body += [f"for e in range(in_{name}.shape[0]):", f"{CUT}for i in range(rows):"]
+            body += [f"{CUT * 2}for j in range(columns):"]
+            body += [f"{CUT * 3}all_{name}[e, i * columns + j] = in_{name}[e, top + i, j]"]
     loops = 0
-    for place, part in enumerate(routine.pair):
-        depth, index = (1, "") if part.times is None else (2, "k, ")
-        if part.times is not None:
-            out.append(f"{CUT}for k in range(counts[{loops}]):")
+    for part, groups in zip(routine.pair, layout.groups, strict=True):
+        inner = [line for group in groups for line in group.loop(layout)]
+        both = [(f"all_{name}", f"all_{following(name)}") for name in part.carried]
+        inner += [f"{old}, {new} = {new}, {old}" for old, new in both]
+        if part.times is None:
+            body += inner
+        else:
+            body += [f"for k in range(counts[{loops}]):", *indented(inner, 1)]
             loops += 1
-        out += indented(_part(place, index, rows, routine), depth)
-    out += [f"{CUT}for i in range(rows):"]
-    out += indented(
-        [f"out_{name}[i] = work[{rows[name]}, 0, i * columns : (i + 1) * columns]" for name in routine.outputs], 2
-    )
-    return out
+    body += ["for i in range(rows):"]
+    body += [
+        f"{CUT}out_{name}[top + i, :columns] = all_{name}[0, i * columns : (i + 1) * columns]"
+        for name in routine.outputs
+    ]
+    strips = [f"for top in range(0, {shape}[0], strip):", *indented(body, 1)]
+    return [f"def pairs({', '.join(arguments)}):", *indented([*start, *strips], 1)]
 
 
-def _part(place: int, index: str, rows: dict[str, int], routine: Routine) -> list[str]:
-    """The loops of a part."""
-    part, out = routine.pair[place], []
-    cut = stages(part, routine)
-    for number, (window, group) in enumerate(groupby(cut, key=_window)):
-        together = list(group)
-        if window is not None:
-            out += _sums([stage[0] for stage in together], routine.windows.index(window), rows)
-            continue
-        for stage in together:
+@dataclass(frozen=True)
+class _Group:
+    """Stages of one part and one space that one loop over entries does, none of which reads other entries of another.
+
+    ``index`` comes first in what is kept of either input: the round of a loop.
+    """
+
+    place: int
+    index: str
+    space: int
+    stages: tuple[Stage, ...]
+
+    @cached_property
+    def made(self) -> set[str]:
+        return {name for stage in self.stages for name, _ in stage}
+
+    @cached_property
+    def read(self) -> set[str]:
+        """What it reads and does not make."""
+        return read_by(tuple(statement for stage in self.stages for statement in stage))
+
+    def rows(self, layout: _Layout) -> dict[str, int]:
+        """Rows of ``some``: what is read of the inputs of columns, and what one stage makes and another one reads."""
+        kept = layout.routine.kept[self.place]
+        expressions = [stage for stage in self.stages if not isinstance(stage[0][1], Linear | Gap)]
+        names = [name + RIGHT for name in kept if any(name + RIGHT in read_by(stage) for stage in expressions)]
+        later = set().union(*(read_by(stage) for stage in self.stages), layout.lines)
+        names += [name for stage in self.stages for name, _ in stage if name in later]
+        return {name: row for row, name in enumerate(names)}
+
+    def loop(self, layout: _Layout) -> list[str]:
+        """The loop over entries."""
+        rows, windows = self.rows(layout), layout.routine.windows
+        body: list[str] = []
+        for name, row in rows.items():
+            if name.endswith(RIGHT):
+                source = self._kept(name.removesuffix(RIGHT), "right", f"right_of{self.space}[e], j", layout)
+                body += ["for j in range(columns):", f"{CUT}some[{row}, j] = {source}"]
+        for number, stage in enumerate(self.stages):
             name, x = stage[0]
-            if isinstance(x, Gap):
-                out += _gap(name, x, place, index, rows, routine)
+            if isinstance(x, Linear):
+                body += _sum(rows[name], x.line, windows.index(x.window))
+            elif isinstance(x, Gap):
+                body.append(self._gap(rows[name], x, rows, layout))
             else:
-                carried = part.carried if stage is cut[-1] else ()
-                out += _stage(stage, f"s{number}", place, index, rows, carried, routine)
-    made = {name for name, _ in cut[-1]} if cut else set()
-    for name in part.carried:
-        if following(name) not in made:
-            size = f"left_of{routine.space_of(name)}.size"
-            out.append(f"work[{rows[name]}, :{size}] = work[{rows[following(name)]}, :{size}]")
-    return out
+                body += self._expressions(stage, f"s{number}", rows, layout)
+        for name, row in rows.items():
+            if name in self.made and name in layout.lines:
+                body += ["for p in range(pairs):", f"{CUT}all_{name}[e, p] = some[{row}, p]"]
+        return [f"for e in range(left_of{self.space}.size):", *indented(body, 1)]
+
+    def _kept(self, name: str, side: str, place: str, layout: _Layout) -> str:
+        """What is kept of an input, of all positions or at one."""
+        number = layout.routine.kept[self.place].index(name)
+        return f"{side}{self.place}[{self.index}{number}{', ' if place else ''}{place}]"
+
+    def _gap(self, row: int, gap: Gap, rows: dict[str, int], layout: _Layout) -> str:
+        cosine, table = f"{gap.name}__c", layout.routine.windows.index(gap.window)
+        arguments = ["e", "top", "columns", "pairs"]
+        arguments.append(f"some[{rows[cosine]}]" if cosine in rows else f"all_{cosine}[e]")
+        arguments += [f"all_{gap.signs}", f"all_{gap.line}__g", f"some[{row}]"]
+        arguments += [f"{name}{table}" for name in ("index", "place", "factor")]
+        arguments += [f"{side}_of{self.space}" for side in SIDES]
+        arguments += [self._kept(end, side, "", layout) for end in gap.ends for side in SIDES]
+        return f"gaps({', '.join(arguments)})"
+
+    def _expressions(self, stage: Stage, part: str, rows: dict[str, int], layout: _Layout) -> list[str]:
+        """What a stage reads, its statements for all pairs, what it leaves for others."""
+        read = read_by(stage)
+        kept = [name for name in layout.routine.kept[self.place] if name + LEFT in read]
+        row = ["first = i * columns"]
+        row += [
+            f"{name}{LEFT} = {self._kept(name, 'left', f'left_of{self.space}[e], top + i', layout)}" for name in kept
+        ]
+        body = [f"{name} = {layout.at_pair(name)}" for name in sorted(layout.all & read - rows.keys())]
+        for name, k in rows.items():
+            if name in read - {own for own, _ in stage}:
+                body.append(f"{name} = some[{k}, {'' if name.endswith(RIGHT) else 'first + '}j]")
+        body += lines_of(stage, part)
+        body += [f"some[{rows[name]}, first + j] = {name}" for name, _ in stage if name in rows]
+        return ["for i in range(rows):", *indented([*row, "for j in range(columns):", *indented(body, 1)], 1)]
 
 
-def _window(stage: tuple[Statement, ...]) -> Any:
-    """The window of a sum, None for other stages."""
+class _Layout:
+    """The groups of all parts, and the lines that cross from one group to another: names of rows of ``work``."""
+
+    def __init__(self, routine: Routine) -> None:
+        self.routine = routine
+        self.groups = [_groups(routine, place) for place in range(len(routine.pair))]
+        groups = [group for part in self.groups for group in part]
+        carried = {name for part in routine.pair for name in part.carried}
+        made = set().union(*(group.made for group in groups))
+        crossing = made & set().union(*(group.read for group in groups)) | set(routine.outputs)
+        moved = set().union(*(sources(stage) for group in groups for stage in group.stages))
+        self.lines = sorted(crossing | moved | carried | {following(name) for name in carried})
+        self.all = set(self.lines) | set(given(routine))
+
+    @cached_property
+    def width(self) -> int:
+        """As many rows of ``some`` as any group needs."""
+        return max((len(group.rows(self)) for part in self.groups for group in part), default=1) or 1
+
+    def at_pair(self, name: str) -> str:
+        """A line at an entry and a pair."""
+        return f"all_{name}[e, first + j]" if name in self.lines else f"in_{name}[e, top + i, j]"
+
+
+def sources(stage: Stage) -> set[str]:
+    """The lines of which a stage reads other entries than its own."""
     x = stage[0][1]
-    return x.window if isinstance(x, Linear) else None
+    return {x.line} if isinstance(x, Linear) else {f"{x.line}__g", x.signs} if isinstance(x, Gap) else set()
 
 
-def _sums(statements: list[Statement], table: int, rows: dict[str, int]) -> list[str]:
-    """Lines moved by one window, all at once, some terms at a time."""
-    terms = range(TERMS)
-    out = [f"for e in range(index{table}.shape[0]):"]
-    targets = [rows[name] for name, _ in statements]
-    for target in targets:
-        out += [f"{CUT}for p in range(pairs):", f"{CUT * 2}work[{target}, e, p] = 0.0"]
-    out.append(f"{CUT}for t in range(0, index{table}.shape[1], {TERMS}):")
-    out += [f"{CUT * 2}source{m}, times{m} = index{table}[e, t + {m}], weight{table}[e, t + {m}]" for m in terms]
-    for target, (_, x) in zip(targets, statements, strict=True):
-        total = " + ".join(f"times{m} * work[{rows[x.line]}, source{m}, p]" for m in terms)
-        out += [f"{CUT * 2}for p in range(pairs):", f"{CUT * 3}work[{target}, e, p] += {total}"]
+def _groups(routine: Routine, place: int) -> list[_Group]:
+    part, out = routine.pair[place], list[_Group]()
+    index = "" if part.times is None else "k, "
+    for stage in stages(part, routine):
+        name, x = stage[0]
+        space = x.window.target if isinstance(x, Linear | Gap) else routine.space_of(name)
+        if out and space == out[-1].space and not sources(stage) & out[-1].made:
+            out[-1] = _Group(place, index, space, (*out[-1].stages, stage))
+        else:
+            out.append(_Group(place, index, space, (stage,)))
     return out
 
 
-def _gap(name: str, gap: Gap, place: int, index: str, rows: dict[str, int], routine: Routine) -> list[str]:
-    kept, table = routine.kept[place], routine.windows.index(gap.window)
-    names = (f"{gap.name}__c", gap.signs, f"{gap.line}__g", name)
-    arguments = [f"work[{rows[each]}]" for each in names]
-    arguments += [f"{field}{table}" for field in ("index", "place", "factor")]
-    arguments += [f"{side}_of{gap.window.target}" for side in ("left", "right")]
-    arguments += [f"{side}{place}[{index}{kept.index(end)}]" for end in gap.ends for side in ("left", "right")]
-    return [f"gaps({', '.join(arguments)})"]
-
-
-def _stage(
-    stage: tuple[Statement, ...],
-    part: str,
-    place: int,
-    index: str,
-    rows: dict[str, int],
-    carried: tuple[str, ...],
-    routine: Routine,
-) -> list[str]:
-    """A loop over entries: what it reads, its statements for all pairs, what it leaves for others."""
-    made = {name for name, _ in stage}
-    read = read_by(stage)
-    kept = _kept(stage, place, routine)
-    space = routine.space_of(stage[0][0])
-    before = [name for name in rows if name in read]
-    after = {name: name for name in rows if name in made}
-    after |= {name: following(name) for name in carried if following(name) in made}
-    read_at = {name: f"{place}[{index}{k}" for k, name in enumerate(routine.kept[place])}
-    right = [(n, name) for n, (name, end) in enumerate(kept) if end == RIGHT]
-    body = [f"{name} = work[{rows[name]}, e, first + j]" for name in before]
-    body += [f"{name}{RIGHT} = some[{n}, j]" for n, name in right]
-    body += lines_of(stage, part)
-    body += [f"some[{len(kept) + n}, first + j] = {name}" for n, name in enumerate(after.values())]
-    row = ["first = i * columns"]
-    row += [f"{name}{LEFT} = left{read_at[name]}, left_of{space}[e], i]" for name, end in kept if end == LEFT]
-    row += ["for j in range(columns):", *indented(body, 1)]
-    inner = []
-    for n, name in right:
-        inner += ["for j in range(columns):", f"{CUT}some[{n}, j] = right{read_at[name]}, right_of{space}[e], j]"]
-    inner += ["for i in range(rows):", *indented(row, 1)]
-    for n, name in enumerate(after):
-        inner += ["for p in range(pairs):", f"{CUT}work[{rows[name]}, e, p] = some[{len(kept) + n}, p]"]
-    return [f"for e in range(left_of{space}.size):", *indented(inner, 1)]
-
-
-def _kept(stage: tuple[Statement, ...], place: int, routine: Routine) -> list[tuple[str, str]]:
-    """What a stage reads of either input."""
-    read = read_by(stage)
-    return [(name, end) for name in routine.kept[place] for end in (LEFT, RIGHT) if name + end in read]
-
-
-def _width(routine: Routine) -> int:
-    """As many numbers of an entry as any stage may read of either input and leave."""
-    return max(
-        len(_kept(stage, place, routine)) + len(stage) + len(part.carried)
-        for place, part in enumerate(routine.pair)
-        for stage in stages(part, routine)
-    )
+def _sum(row: int, line: str, table: int) -> list[str]:
+    """A line's entries moved by a window: some terms at a time."""
+    terms = range(TERMS)
+    total = " + ".join(f"times{m} * all_{line}[source{m}, p]" for m in terms)
+    return [
+        "for p in range(pairs):",
+        f"{CUT}some[{row}, p] = 0.0",
+        f"for t in range(0, index{table}.shape[1], {TERMS}):",
+        *(f"{CUT}source{m}, times{m} = index{table}[e, t + {m}], weight{table}[e, t + {m}]" for m in terms),
+        f"{CUT}for p in range(pairs):",
+        f"{CUT * 2}some[{row}, p] += {total}",
+    ]

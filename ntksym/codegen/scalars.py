@@ -104,7 +104,7 @@ def NormalCDF(x: float) -> float:
 
 
 def angles(G: Array, left: Array, right: Array, rows: Array, columns: Array, c: Array, g: Array) -> None:
-    """Cosines c and g = 1 - |c| of inputs, from products G and unit vectors ``left`` and ``right`` (one to a row).
+    """Cosines c and g = 1 - |c| of inputs ``left`` and ``right`` (one to a row), from their mean products G.
 
     ``rows`` and ``columns`` are the inverse norms. Close to +-1, g comes from the difference of the unit vectors.
     """
@@ -121,10 +121,10 @@ def angles(G: Array, left: Array, right: Array, rows: Array, columns: Array, c: 
                 way = 1.0 if c[i, j] > 0 else -1.0
                 gap = 0.0
                 for k in range(left.shape[1]):
-                    step = left[i, k] - way * right[j, k]
+                    step = left[i, k] * rows[i] - way * (right[j, k] * columns[j])
                     gap += step * step
-                g[i, j] = gap / 2
-                c[i, j] = way * (1 - gap / 2)
+                g[i, j] = gap / (2 * left.shape[1])
+                c[i, j] = way * (1 - g[i, j])
 
 
 def entry_angles(
@@ -144,13 +144,17 @@ def entry_angles(
                     way = 1.0 if c[e, i, j] > 0 else -1.0
                     gap = 0.0
                     for k in range(left.shape[2]):
-                        step = left[x, i, k] - way * right[y, j, k]
+                        step = left[x, i, k] * rows[x, i] - way * (right[y, j, k] * columns[y, j])
                         gap += step * step
-                    g[e, i, j] = gap / 2
-                    c[e, i, j] = way * (1 - gap / 2)
+                    g[e, i, j] = gap / (2 * left.shape[2])
+                    c[e, i, j] = way * (1 - g[e, i, j])
 
 
 def gaps(
+    e: int,
+    top: int,
+    columns: int,
+    pairs: int,
     c: Array,
     signs: Array,
     g: Array,
@@ -165,33 +169,33 @@ def gaps(
     row: Array,
     column: Array,
 ) -> None:
-    """1 - |c| of covariances that are means of others, from the ``signs`` of those and their ``g``: (entries, pairs).
+    """1 - |c| of covariances of one entry e, means of others, from the ``signs`` of those and their ``g``.
 
-    ``index``, ``place`` and ``factor`` are those of ``entries.Table``, ``lefts`` and ``rights`` positions of entries.
-    ``left`` and ``right`` are the roots of the diagonals of the others, ``row`` and ``column`` the inverse ones of the
-    means', (positions, inputs). With the vectors u_t = factor_t left_t row and v_t likewise, of length one,
-    c = sum_t u_t v_t c_t, so that 1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2: no digits are lost.
+    ``c`` and ``result`` begin with numbers of the pairs of the rows from ``top`` on, ``signs`` and ``g`` are those of
+    all entries. ``index``, ``place`` and ``factor`` are those of ``entries.Table``, ``lefts`` and ``rights`` the
+    positions of entries. ``left`` and ``right`` are the roots of the diagonals of the others, ``row`` and ``column``
+    the inverse ones of the means', (positions, inputs). With the vectors u_t = factor_t left_t row and v_t likewise, of
+    length one, c = sum_t u_t v_t c_t, so that 1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2: no digits
+    are lost.
     """
-    columns = right.shape[1]
-    for e in range(index.shape[0]):
-        near = 0
-        for p in range(c.shape[1]):
-            result[e, p] = 1 - abs(c[e, p])
-            near += result[e, p] < CLOSE
-        if near == 0:
-            continue
-        x, y = lefts[e], rights[e]
-        for p in range(c.shape[1]):
-            if result[e, p] < CLOSE:
-                i, j = p // columns, p % columns
-                gap = 0.0
-                for t in range(place.shape[1]):
-                    u = factor[x, t] * left[place[x, t], i] * row[x, i]
-                    v = factor[y, t] * right[place[y, t], j] * column[y, j]
-                    source = index[e, t]
-                    lack = g[source, p] if (signs[source, p] < 0) == (c[e, p] < 0) else 2 - g[source, p]
-                    gap += u * v * lack + (u - v) * (u - v) / 2
-                result[e, p] = gap
+    near = 0
+    for p in range(pairs):
+        result[p] = 1 - abs(c[p])
+        near += result[p] < CLOSE
+    if near == 0:
+        return
+    x, y = lefts[e], rights[e]
+    for p in range(pairs):
+        if result[p] < CLOSE:
+            i, j = top + p // columns, p % columns
+            gap = 0.0
+            for t in range(place.shape[1]):
+                u = factor[x, t] * left[place[x, t], i] * row[x, i]
+                v = factor[y, t] * right[place[y, t], j] * column[y, j]
+                source = index[e, t]
+                lack = g[source, p] if (signs[source, p] < 0) == (c[p] < 0) else 2 - g[source, p]
+                gap += u * v * lack + (u - v) * (u - v) / 2
+            result[p] = gap
 
 
 def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array, results: Array) -> None:
@@ -240,8 +244,10 @@ def mirrored(values: Array, result: Array, row: int, column: int) -> None:
 
 FUNCTIONS = (less, positive, inverse, angle, asin, acos, cosine, sign, NormalCDF)
 """What statements call; arrays know the same."""
-BLOCKS = (angles, entry_angles, gaps, interpolated, placed, mirrored)
-"""Functions of blocks that every module has."""
+DIFFERENCES = (angles, entry_angles, gaps)
+"""Functions of blocks that take differences of products, to be 0 for equal ones: no product is fused there."""
+BLOCKS = (interpolated, placed, mirrored)
+"""Other functions of blocks that every module has."""
 CONSTANTS = ("HALF_PI", "EIGHTH", "CLOSE", "EDGE", "COLUMNS", "DEGREE", "ROUNDING")
 FREEDOM = {"contract", "nsz"}
 """What LLVM may do with floating-point numbers: fuse products and sums, nothing that changes orders or limits."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from ntksym._lazy import lazy
-from ntksym.codegen.backends import Functions, backends
+from ntksym.codegen.backends import ALL, Functions, backends
 from ntksym.codegen.generate import module_of
 from ntksym.codegen.scalars import COLUMNS, DEGREE
 from ntksym.codegen.store import Kept
@@ -23,6 +21,7 @@ from ntksym.errors import KernelError
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
 from ntksym.kernels.entries import block_size, given_at, positions_of
 from ntksym.kernels.sides import ROWS, Block, Side, blocks, panels, products, side_of, unit_side
+from ntksym.kernels.threads import for_each, processors
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
@@ -37,16 +36,6 @@ WHOLE = 1e-9
 """How far a number of copies may be from a whole one."""
 TABLES_FROM = 20
 """How many more pairs than points of a table there must be for inputs of one norm to be worth a table."""
-
-
-@lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that stay, and with them the memory in which they compute."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="kernels")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a copy of this process has no threads
 
 
 @dataclass(frozen=True)
@@ -189,7 +178,7 @@ class Compiled:
                 raise KernelError(f"X2 differs from X1 in its sizes: {right.sizes}, not {left.sizes}")
         results = {name: np.empty((len(left), len(right)), self.dtype) for name in wanted}
         run = self._run(left, right)
-        threads = (self.threads or _processors()) if self.backend == "numba" else 1
+        threads = (self.threads or processors()) if self.backend == "numba" else 1
         size = block_size(left.bound[2]) if self.module.spaces else (ROWS, COLUMNS)
 
         for panel in panels(len(left), len(right), X2 is None):
@@ -199,7 +188,7 @@ class Compiled:
             def work(block: Block, first: int = panel[0], whole: list[Array] = whole) -> None:
                 i, k, j, m = block
                 part = [np.ascontiguousarray(x[i - first : k - first, j:m]) for x in whole]
-                found = run(part, left.part(i, k), right.part(j, m))
+                found = run(part, left.part(i, k), right.part(j, m), i - j if X2 is None else ALL)
                 for name, values in zip(self.outputs, found, strict=True):
                     if name not in wanted:
                         continue
@@ -210,16 +199,15 @@ class Compiled:
                     else:
                         self.functions.placed(values, results[name], i, j)
 
-            for _ in _pool(threads).map(work, blocks(panel, X2 is None, *size)):
-                pass
+            for_each(work, blocks(panel, X2 is None, *size), threads)
         if X2 is None and not self.module.spaces:
             for name, own in zip(self.outputs, left.own, strict=True):
                 if name in wanted:
                     np.fill_diagonal(results[name], own)
         return results[get] if isinstance(get, str) else Kernels(**results)
 
-    def _run(self, left: Side, right: Side) -> Callable[[list[Array], Side, Side], Array]:
-        """What gives the kernels of a block, from its inner products and both sides."""
+    def _run(self, left: Side, right: Side) -> Callable[[list[Array], Side, Side, int], Array]:
+        """What gives the kernels of a block, from its inner products, both sides and the reach of what is needed."""
         parameters, counts = left.bound[:2]
         table = None
         if self.module.homogeneous:
@@ -227,27 +215,27 @@ class Compiled:
         elif left.one_norm and right.one_norm and len(left) * len(right) > TABLES_FROM * POINTS:
             table = self._table(left.part(0, 1), right.part(0, 1), parameters, counts)
 
-        def from_table(found: list[Array], rows: Side, columns: Side) -> Array:
+        def from_table(found: list[Array], rows: Side, columns: Side, _: int) -> Array:
             c, g = self._angles(0, found[0], rows, columns)
             assert table is not None
             return self.functions.interpolated(c, g, table.coefficients, rows.roots, columns.roots)
 
-        def pair_by_pair(found: list[Array], rows: Side, columns: Side) -> Array:
+        def pair_by_pair(found: list[Array], rows: Side, columns: Side, _: int) -> Array:
             given: list[Array] = []
             for k, needed in enumerate(self.module.angles):
                 given += [found[k], *(self._angles(k, found[k], rows, columns) if needed else ())]
             return self.functions.pairs(given, rows.kept, columns.kept, parameters, counts)
 
-        def at_positions(_: list[Array], rows: Side, columns: Side) -> Array:
+        def at_positions(_: list[Array], rows: Side, columns: Side, reach: int) -> Array:
             given = given_at(self.module, self.functions, rows, columns)
-            return self.functions.pairs(given, rows.kept, columns.kept, *left.bound)
+            return self.functions.pairs(given, rows.kept, columns.kept, *left.bound, reach=reach)
 
         if self.module.spaces:
             return at_positions
         return pair_by_pair if table is None else from_table
 
     def _angles(self, k: int, found: Array, rows: Side, columns: Side) -> Any:
-        return self.functions.angles(k, found, rows.units[k], columns.units[k], rows.inverse[k], columns.inverse[k])
+        return self.functions.angles(k, found, rows.vectors[k], columns.vectors[k], rows.inverse[k], columns.inverse[k])
 
     def _homogeneous(self, parameters: Any, counts: Any) -> Table | None:
         """The table for all norms, of a homogeneous kernel."""
@@ -292,7 +280,7 @@ class Compiled:
         if not self.module.spaces:
             return side.own
         run, parts = self._run(side, side), (side.part(i, i + 1) for i in range(len(side)))
-        found = [run([], part, part)[:, 0, 0].copy() for part in parts]
+        found = [run([], part, part, 0)[:, 0, 0].copy() for part in parts]
         return np.array(found).reshape(-1, len(self.outputs)).T
 
     def _wanted(self, get: str | Sequence[str]) -> tuple[str, ...]:
@@ -327,11 +315,6 @@ class Compiled:
         if self.module.spaces:
             positions = positions_of(self.module, tuple(x.shape[1:-1] for x in vectors))
         return side_of(vectors, sizes, self.functions, (*self._bound(sizes), *positions))
-
-
-def _processors() -> int:
-    """How many threads can run at once: those that this process may use, where the system says so."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def compiled_kernel(

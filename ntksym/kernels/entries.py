@@ -23,9 +23,9 @@ from ntksym.kernels.sides import Side
 
 Array = Any
 Shape = tuple[int, ...]
-AT_ONCE = 1 << 18
-"""As many entries of pairs as a block is to have at most; what is kept of them takes a hundred times as many bytes."""
-AT_MOST = 8, 32
+AT_ONCE = 1 << 20
+"""As many entries of pairs as a block is to have at most; what pairs start from takes some ten times as many bytes."""
+AT_MOST = 16, 32
 """Rows and columns of a block at most: loops over columns are to be long, every thread is to have some
 blocks, and what one of a symmetric matrix holds above the diagonal is wasted."""
 Positions = tuple[tuple[Entries, ...], tuple[Table, ...]]
@@ -143,7 +143,7 @@ def given_at(module: Kept, functions: Functions, rows: Side, columns: Side) -> l
         found = entry_products(rows.vectors[k], columns.vectors[k], entries)
         out.append(found)
         if needed:
-            sides = rows.units[k], columns.units[k], rows.inverse[k], columns.inverse[k]
+            sides = rows.vectors[k], columns.vectors[k], rows.inverse[k], columns.inverse[k]
             out += functions.entry_angles(k, found, *sides, *entries)
     return out
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ntksym.codegen.backends import Functions
+from ntksym.codegen.functions import inverse as reciprocal
 from ntksym.codegen.scalars import COLUMNS
 from ntksym.errors import KernelError
 
@@ -26,7 +27,7 @@ EQUAL = 16 * float(np.finfo(float).eps)
 
 @dataclass(frozen=True)
 class Side:
-    """The inputs of one side: their vectors, unit vectors, inverse norms, and what pairs read of each.
+    """The inputs of one side: their vectors, inverse norms, and what pairs read of each.
 
     ``kept`` are, for each part of the routine, numbers (names, N) and Hermite coefficients (terms, N), in a loop with
     an axis for its rounds. ``own`` are the kernels of each input with itself, ``roots`` (kernels, N) their roots.
@@ -38,7 +39,6 @@ class Side:
     """
 
     vectors: tuple[Array, ...]
-    units: tuple[Array, ...]
     inverse: tuple[Array, ...]
     kept: tuple[tuple[Array, ...], ...]
     own: Array
@@ -50,7 +50,6 @@ class Side:
         """Some of the inputs."""
         return Side(
             tuple(v[..., start:stop, :] for v in self.vectors),
-            tuple(v[..., start:stop, :] for v in self.units),
             tuple(v[..., start:stop] for v in self.inverse),
             tuple(tuple(np.ascontiguousarray(x[..., start:stop]) for x in part) for part in self.kept),
             self.own[:, start:stop],
@@ -83,21 +82,15 @@ def side_of(vectors: Sequence[Array], sizes: Mapping[str, Any], functions: Funct
     squares = [np.einsum("...j,...j->...", x, x) / max(x.shape[-1], 1) for x in vectors]
     if not all(np.isfinite(square).all() for square in squares):
         raise KernelError("the squares of the inputs are too large for floating-point numbers")
-    inverse = [_inverse(np.sqrt(square)) for square in squares]
-    units = [x * (over / np.sqrt(max(x.shape[-1], 1)))[..., None] for x, over in zip(vectors, inverse, strict=True)]
+    inverse = [reciprocal(np.sqrt(square)) for square in squares]
     kept, own = _points(squares, functions, bound)
-    return Side(tuple(vectors), tuple(units), tuple(inverse), kept, own, np.sqrt(own), sizes, bound)
+    return Side(tuple(vectors), tuple(inverse), kept, own, np.sqrt(own), sizes, bound)
 
 
 def unit_side(functions: Functions, bound: tuple[Any, ...]) -> Side:
     """A side of one input of norm one, without its vector."""
     kept, own = _points([np.ones(1)], functions, bound)
-    return Side((), (), (np.ones(1),), kept, own, np.sqrt(own), {}, bound)
-
-
-def _inverse(norm: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.where(norm > 0, 1 / norm, 0.0)
+    return Side((), (np.ones(1),), kept, own, np.sqrt(own), {}, bound)
 
 
 def _points(squares: list[Array], functions: Functions, bound: tuple[Any, ...]) -> tuple[Any, Array]:

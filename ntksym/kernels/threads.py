@@ -1,0 +1,65 @@
+"""Work shared by several threads, the calling one among them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def processors() -> int:
+    """How many threads can run at once: those that this process may use, where the system says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def for_each(work: Callable[[T], object], items: Iterable[T], threads: int) -> None:
+    """Do ``work`` for all items, on as many threads.
+
+    The calling thread takes its share, so that little work is done before the others have woken up. The first error is
+    raised here, and nothing is begun after it.
+    """
+    left: SimpleQueue[T] = SimpleQueue()
+    for item in items:
+        left.put(item)
+
+    def some() -> None:
+        try:
+            while True:
+                work(left.get_nowait())
+        except Empty:
+            return
+        except BaseException:
+            _empty(left)
+            raise
+
+    others = [_pool(threads - 1).submit(some) for _ in range(min(threads, left.qsize()) - 1)]
+    try:
+        some()
+    finally:
+        begun = [other for other in others if not other.cancel()]
+        errors = [other.exception() for other in begun]  # waits for them
+    for error in filter(None, errors):
+        raise error
+
+
+def _empty(queue: SimpleQueue[T]) -> None:
+    while not queue.empty():
+        try:
+            queue.get_nowait()
+        except Empty:
+            return
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay, and with them the memory in which they compute."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="kernels")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a copy of this process has no threads
