@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
-from ntksym._lazy import lazy
 from ntksym.errors import FrameworkError
-from ntksym.frameworks.torch.align import monomial
-from ntksym.frameworks.torch.program import TorchProgram, points_of, read
-from ntksym.language.types import MatrixType
-from ntksym.scaling.optimizers import optimizers
+from ntksym.frameworks.torch.align import Point, monomial
+from ntksym.frameworks.torch.measure import Settings, Start, made, pooled, settings, starts
+from ntksym.frameworks.torch.program import TorchProgram, from_torch, points_of, started
+from ntksym.language.program import Node
 from ntksym.scaling.recipe import RecipeReport, check_recipe
 
-torch = lazy("torch")
-
-_ENTRIES = 4096  # drawn of each matrix: its std is then known to 1.1 percent
 _STEP = Fraction(1, 2)  # powers that initial weights follow in practice: -1, -1/2, 0
 _SIGMAS = 5.0  # a true power is refused once in 10^6 entries of a table
+_SINGLE = 1e-6  # entries are single precision
+_MEND = "ns.apply_init and ns.param_groups set what is expected; ns.multipliers tells the factors"
+
+Powers = dict[str, Fraction]
 
 
 def check_torch(
@@ -30,110 +32,120 @@ def check_torch(
     optimizer: str | None = None,
     batched: bool = True,
 ) -> RecipeReport:
-    """What a training set-up does as sizes grow: its initial weights and learning rates against the derived ones.
+    """What a training set-up does as sizes grow: its initial entries and its optimizer's numbers against the derived.
 
     The structure is read as by ``from_torch``. The model and its optimizer are then built for real at each of the
-    sizes, which are to be small: learning rates are those of the optimizer's groups, the std of initial weights is
-    measured, on 4096 entries of each matrix or more (several builds where it has fewer). Its power is the nearest
-    multiple of 1/2, and must agree with the measured slope within five standard errors. Vectors start as a program
-    assumes (zero where they are added, one where they multiply) and are not measured.
+    sizes, which are to be small. Learning rates, ε and weight decay are those of the optimizer's groups (rates before
+    a schedule changes them), for each parameter by its own optimizer. The std of initial entries is measured, on 4096
+    entries of each parameter or on 64 builds; a parameter whose entries are all equal is known exactly. Its power is
+    the nearest multiple of 1/2, and must agree with the measured slope within five standard errors. A vector that is
+    added may as well start at zero, so a start that vanishes as sizes grow is right.
 
     Args:
-        build: ``build(n=64, L=2)`` returns the module and its optimizer.
+        build: ``build(n=64, L=2)`` returns the module and its optimizer, or several optimizers in a list.
         sizes, inputs, batched: as for ``from_torch``.
         optimizer: ntksym's name of the update rule, where it is not that of the optimizer's class.
 
     Returns:
-        The report of ``check_recipe``: wrong entries, what each does, and a verdict on the whole.
+        The report of ``check_recipe``: each wrong entry with what was found and expected, what it does, and a verdict
+        on the whole. Notes name what could not be measured.
 
     Raises:
-        FrameworkError: the module cannot be read, or what is measured follows no power of a size.
+        FrameworkError: the module cannot be read, a parameter is never moved, or what is measured follows no power of
+            a size.
     """
     points = points_of(sizes)
-    made = [_made(build, point) for point in points]
-    zeros = frozenset(name for name, p in made[0][0].named_parameters() if p.dim() > 1 and not p.detach().any())
-    program = read(lambda **at: _made(build, at)[0], sizes, inputs, batched=batched, zeros=zeros)
-    rates = [_rates(*pair) for pair in made]
-    recipe: dict[str, dict[str, dict[str, Fraction]]] = {}
-    for node in program.parameters:
-        source, columns = program.sources[node.name], recipe.setdefault(node.name, {})
-        if not node.attr("trainable"):
-            continue
-        lr = [rate.get(source.names(point)[0], 0.0) for rate, point in zip(rates, points, strict=True)]
-        if any(lr):
-            columns["lr"] = _powers(lr, points, f"the learning rate of {node.name}")
-        if isinstance(node.type, MatrixType) and node.attr("value") != 0:
-            columns["init_std"] = _std_powers(build, program, node.name, points)
-    name = optimizer or _optimizer(made[0][1])
-    return check_recipe(program, {"optimizer": name, "parameters": recipe})
-
-
-def _made(build: Callable[..., Any], point: Mapping[str, int]) -> tuple[Any, Any]:
-    made = build(**point)
-    if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], torch.nn.Module)):
-        raise FrameworkError(f"build returned {type(made).__name__}; expected a pair: the module, and its optimizer")
-    return made
-
-
-def _rates(model: Any, optimizer: Any) -> dict[str, float]:
-    """The learning rate of each parameter by its name."""
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    return {
-        names[id(p)]: float(group["lr"]) for group in optimizer.param_groups for p in group["params"] if id(p) in names
+    pairs = [made(build, point) for point in points]
+    groups = [settings(*pair, optimizer) for pair in pairs]
+    program = from_torch(lambda **at: made(build, at)[0], sizes, inputs, batched=batched)
+    setup = Setup(program, points, groups, [starts(partial(made, build, point)) for point in points])
+    trained = [node for node in program.parameters if node.attr("trainable")]
+    begins = {node.name: setup.start(node) for node in trained}
+    columns = {
+        node.name: setup.numbers(node) | ({"init_std": power} if (power := begins[node.name].power) is not None else {})
+        for node in trained
     }
+    kinds = {name: begin.kind for name, begin in begins.items() if begin.kind}
+    report = check_recipe(started(program, kinds), {"optimizer": setup.rules(trained), "parameters": columns})
+    notes = [f"{name}: too few entries to measure its initial std" for name, b in begins.items() if b.unknown]
+    return replace(report, notes=(*report.notes, *notes, *[_MEND] * bool(report.problems)))
 
 
-def _optimizer(optimizer: Any) -> str:
-    """The update rule of an optimizer's class."""
-    name = type(optimizer).__name__.lower()
-    if name == "sgd" and any(group.get("momentum") for group in optimizer.param_groups):
-        name = "momentum"
-    if name not in optimizers:
-        raise FrameworkError(
-            f"ntksym knows no update rule named {name}; say which it is: optimizer= one of "
-            f"{', '.join(sorted(optimizers))}"
-        )
-    return name
+@dataclass(frozen=True)
+class Begin:
+    """How a parameter starts: its kind where it is not the one read, and the power of its std where it matters."""
+
+    kind: str | None = None
+    power: Powers | None = None
+    unknown: bool = False
 
 
-def _powers(values: Sequence[float], points: Sequence[Mapping[str, int]], what: str) -> dict[str, Fraction]:
-    """The powers of the dimensions that exact numbers follow."""
-    found = monomial(values, points)
-    if found is None:
-        seen = ", ".join(f"{value:.4g}" for value in values)
-        raise FrameworkError(f"{what} is {seen} at the sizes checked, which follows no power of {', '.join(points[0])}")
-    return {dim.name: power for dim, power in found.powers}
+@dataclass(frozen=True)
+class Setup:
+    """A training set-up at several sizes: what its groups set, and its initial entries, by the module's names."""
 
+    program: TorchProgram
+    points: Sequence[Point]
+    groups: Sequence[Mapping[str, Settings]]
+    starts: Sequence[Mapping[str, Start]]
 
-def _std_powers(
-    build: Callable[..., Any], program: TorchProgram, name: str, points: Sequence[Mapping[str, int]]
-) -> dict[str, Fraction]:
-    """The powers that a measured std follows: the multiples of 1/2 nearest to the slopes from the smallest sizes."""
-    base = _std(build, program, name, points[0])
-    out = {}
-    for dim in points[0]:
-        far = max((p for p in points if all(p[d] == points[0][d] for d in p if d != dim)), key=lambda p: p[dim])
-        span = math.log(far[dim] / points[0][dim])
-        slope = math.log(_std(build, program, name, far) / base) / span
-        error = math.sqrt(1 / _ENTRIES) / span  # of the difference of two logarithms of a std
+    def names(self, node: Node, i: int) -> tuple[str, ...]:
+        return self.program.sources[node.name].names(self.points[i])
+
+    def rules(self, nodes: Sequence[Node]) -> dict[str, str]:
+        """The update rule of each parameter."""
+        return {node.name: self.groups[0][self.names(node, 0)[0]].rule for node in nodes}
+
+    def numbers(self, node: Node) -> dict[str, Powers]:
+        """The powers that the numbers of a parameter's groups follow; of its copies the largest counts."""
+        out = {}
+        for column in self.groups[0][self.names(node, 0)[0]].numbers:
+            values = [max(g[name].numbers[column] for name in self.names(node, i)) for i, g in enumerate(self.groups)]
+            if any(values):
+                found = monomial(values, self.points)
+                if found is None:
+                    seen = ", ".join(f"{value:.4g}" for value in values)
+                    raise FrameworkError(
+                        f"{node.name}: its {column} is {seen} at the sizes checked, which follows no power of "
+                        f"{', '.join(self.points[0])}"
+                    )
+                out[column] = {dim.name: power for dim, power in found.powers}
+        return out
+
+    def start(self, node: Node) -> Begin:
+        """How a parameter starts."""
+        found = [pooled(s[name] for name in self.names(node, i)) for i, s in enumerate(self.starts)]
+        if not any(start.squares for start in found):
+            return Begin(kind="zeros")
+        if not all(start.squares for start in found):
+            raise FrameworkError(f"the parameter {node.name} starts at zero at some of the sizes, and not at others")
+        measured = [self._power(node, found, name) for name in self.points[0]]
+        if None in measured:
+            return Begin(unknown=True)
+        power = {name: p for name, p in zip(self.points[0], measured, strict=True) if p is not None}
+        added = node.attr("init") == "normal" and node.attr("value") == 0
+        if not added:
+            return Begin(power=power)
+        vanishes = any(power.values()) and all(p <= 0 for p in power.values())
+        return Begin() if vanishes else Begin(kind="random", power=power)
+
+    def _power(self, node: Node, found: Sequence[Start], dim: str) -> Fraction | None:
+        """The multiple of 1/2 nearest to the slope from the smallest size; None where it is not known well enough.
+
+        Raises FrameworkError where the slope is none.
+        """
+        first = self.points[0]
+        alone = [i for i, p in enumerate(self.points) if all(p[d] == first[d] for d in p if d != dim)]
+        far = max(alone, key=lambda i: self.points[i][dim])
+        span = math.log(self.points[far][dim] / first[dim])
+        slope = math.log(found[far].size / found[0].size) / span
+        error = _SIGMAS * math.hypot(found[far].error, found[0].error) / span + _SINGLE
         power = round(slope / _STEP) * _STEP
-        if abs(slope - power) > _SIGMAS * error:
+        if error >= float(_STEP) / 2:
+            return None
+        if abs(slope - power) > error:
             raise FrameworkError(
-                f"the initial std of {name} grows like {dim}^{slope:.3g} (to {error:.1g}), which is no multiple of "
-                f"{_STEP}; write the recipe by hand for ns.check_recipe"
+                f"the initial std of {node.name} grows like {dim}^{slope:.3g} (to {error / _SIGMAS:.1g}), which is no "
+                f"multiple of {_STEP}; write the recipe by hand for ns.check_recipe"
             )
-        out[dim] = power
-    return out
-
-
-def _std(build: Callable[..., Any], program: TorchProgram, name: str, point: Mapping[str, int]) -> float:
-    """The root mean square of a matrix's initial entries, over all copies, and as many builds as it takes."""
-    total, count, source = 0.0, 0, program.sources[name]
-    while count < _ENTRIES:
-        own = dict(_made(build, point)[0].named_parameters())
-        for full in source.names(point):
-            values = own[full].detach().double()
-            total, count = total + float((values**2).sum()), count + values.numel()
-    if not total:
-        raise FrameworkError(f"the parameter {name} starts at zero at {dict(point)}, but not at the smallest sizes")
-    return math.sqrt(total / count)
+        return power

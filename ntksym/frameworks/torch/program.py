@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -16,7 +16,8 @@ from ntksym.frameworks.torch.names import Pattern, Seen, pattern
 from ntksym.frameworks.torch.read import program_of
 from ntksym.frameworks.torch.roll import rolled
 from ntksym.language.dims import Size, as_size
-from ntksym.language.program import Program
+from ntksym.language.program import Block, Node, Program
+from ntksym.language.types import MatrixType
 
 
 @dataclass(frozen=True)
@@ -98,24 +99,11 @@ def from_torch(
           v5 = v4 + 2.bias                        : [10]
           return v5
     """
-    return read(build, sizes, inputs, name=name, batched=batched)
-
-
-def read(
-    build: Callable[..., Any],
-    sizes: Mapping[str, Sequence[int]],
-    inputs: Any,
-    *,
-    name: str | None = None,
-    batched: bool = True,
-    zeros: frozenset[str] = frozenset(),
-) -> TorchProgram:
-    """What ``from_torch`` does; matrices that ``zeros`` names (as in the module) start at zero."""
     points = points_of(sizes)
     graphs = [capture(build, inputs, point) for point in points]
     trees = rolled(graphs)
     tree = aligned(trees, points)
-    program, recorded = program_of(name or graphs[0].name, tree, graphs[0].output, batched, zeros)
+    program, recorded = program_of(name or graphs[0].name, tree, graphs[0].output, batched)
     met = [list(_met(each, ())) for each in trees]
     sources = {}
     for i, (parameter, loops) in enumerate(_met(tree, ())):
@@ -124,6 +112,30 @@ def read(
             times = tuple(as_size(loop.times) for loop in loops)
             sources[recorded[parameter.name]] = Source(parameter.shape, times, pattern(seen))
     return TorchProgram(program.name, program.block, points[0], sources)
+
+
+STARTS = {"zeros": ("constant", 0), "random": ("normal", 1)}
+"""How a parameter may start: the attributes ``init`` and ``value`` of its node."""
+
+
+def started(program: TorchProgram, starts: Mapping[str, str]) -> TorchProgram:
+    """The program with some parameters that start otherwise than was read: by name, one of ``STARTS``."""
+
+    def of(block: Block) -> Block:
+        return replace(block, nodes=tuple(changed(node) for node in block.nodes))
+
+    def changed(node: Node) -> Node:
+        if node.block:
+            return replace(node, block=of(node.block))
+        if node.op != "parameter" or node.name not in starts:
+            return node
+        init, value = STARTS[starts[node.name]]
+        attrs = {**dict(node.attrs), "init": init, "value": value}
+        if init == "constant" or not isinstance(node.type, MatrixType):
+            attrs["sigma"] = ""
+        return replace(node, attrs=tuple(sorted(attrs.items())))
+
+    return replace(program, block=of(program.block))
 
 
 def _met(tree: tuple[Item, ...], loops: tuple[Loop, ...]) -> Iterator[tuple[Parameter, tuple[Loop, ...]]]:

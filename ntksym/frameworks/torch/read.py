@@ -71,7 +71,6 @@ class Reader:
 
     tracer: Tracer
     batched: bool
-    zeros: frozenset[str]
     names: Names = field(default_factory=Names)
     made: dict[int, Operand] = field(default_factory=dict)
     used: dict[str, Weight | Tensor] = field(default_factory=dict)
@@ -150,8 +149,7 @@ class Reader:
             return known, self.rows[name] != side
         shape, axes = trained.shape, tuple(atom.axis for atom in index)
         made = weight(
-            self.any(), self.name(name), shape[rows], shape[cols], index=axes, trainable=trained.parameter.trainable,
-            init="zeros" if name in self.zeros else "normal",
+            self.any(), self.name(name), shape[rows], shape[cols], index=axes, trainable=trained.parameter.trainable
         )  # fmt: skip
         self.used[name], self.rows[name], self.recorded[name] = made, side, made.name
         return made, False
@@ -225,14 +223,9 @@ def _is_partial(leaf: Any) -> bool:
     return getattr(leaf, "partial", False) is True
 
 
-def program_of(
-    name: str, tree: tuple[Item, ...], output: int, batched: bool, zeros: frozenset[str]
-) -> tuple[Program, dict[str, str]]:
-    """The program that a tree of steps computes, and the name in it of each parameter of the first copies.
-
-    ``zeros`` names the matrices that start at zero.
-    """
-    reader = Reader(Tracer(), batched, zeros)
+def program_of(name: str, tree: tuple[Item, ...], output: int, batched: bool) -> tuple[Program, dict[str, str]]:
+    """The program that a tree of steps computes, and the name in it of each parameter of the first copies."""
+    reader = Reader(Tracer(), batched)
     reader.items(tree)
     result = reader.made[output]
     if not isinstance(result, Tensor):
