@@ -79,7 +79,8 @@ def apply_init(
     """Draw a model's initial weights anew, in place: N(0, std²) with the table's std, zeros and ones where it says so.
 
     At the sizes ``base`` the std of a matrix is one over the root of its fan-in. Draws come from PyTorch's own
-    generator, so ``torch.manual_seed`` repeats them. Raises as ``param_groups`` does.
+    generator, so ``torch.manual_seed`` repeats them. A module on the meta device has nothing to draw: call this after
+    ``to_empty``. Raises as ``param_groups`` does.
     """
     program, sizes = _program(table), _sizes(model, table, sizes)
     numbers = _numbers(table, sizes, base)
