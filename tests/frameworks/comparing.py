@@ -33,9 +33,9 @@ def loaded(model, program, sizes):
             shape = tuple(own[full].shape)
             if len(shape) == 4:  # the language has a window's offsets before its channels
                 array = array.reshape(shape[0], *shape[2:], shape[1]).transpose(0, 3, 1, 2)
-            elif array.shape != shape:
+            elif array.squeeze().shape != tuple(length for length in shape if length > 1):
                 array = array.T
-            own[full].data = torch.tensor(array)
+            own[full].data = torch.tensor(array.reshape(shape))
     return weights
 
 

@@ -90,12 +90,20 @@ def test_resnet18_of_torchvision(torchvision):
 
 
 @pytest.mark.long
-def test_the_class_token_of_a_vision_transformer_is_refused(torchvision):
-    def build(n):
-        return torchvision.models.VisionTransformer(32, 8, 2, 4, n, 4 * n)
+def test_the_vision_transformer_of_torchvision(torchvision):
+    def build(n, L):
+        return torchvision.models.VisionTransformer(32, 8, L, n // 16, n, 4 * n)
 
-    with pytest.raises(FrameworkError, match="the parameter class_token is repeated along new dimensions"):
-        ns.from_torch(build, WIDTHS, torch.zeros(2, 3, 32, 32))
+    table = ns.scaling_table(ns.from_torch(build, {"n": (64, 128), "L": (2, 3)}, torch.zeros(2, 3, 32, 32)))
+    lr, std = powers(table), powers(table, "init_std")
+    assert (lr["conv_proj.weight"], std["conv_proj.weight"]) == ("1", "1")
+    assert lr["class_token"] == lr["encoder.pos_embedding"] == std["encoder.pos_embedding"] == "1"
+    inner = [name for name in lr if name.startswith("encoder.layers.") and len(table[name].shape) == 2]
+    assert len(inner) == 4
+    assert all(lr[name].startswith("n^-1") for name in inner)
+    assert all(std[name].startswith("n^(-1/2)") for name in inner)
+    assert (lr["heads.head.weight"], std["heads.head.weight"]) == ("n^-1", "n^-1")
+    assert table["encoder.pos_embedding"].shape == ("17", "n")
 
 
 @pytest.fixture(scope="module")

@@ -97,3 +97,42 @@ class Grouped(torch.nn.Module):
 @pytest.mark.long
 def test_heads_that_share_keys():
     assert same(Grouped, {"n": (16, 32)}, {"n": 16}, (numbers(3, 5, 6),)) < 1e-12
+
+
+class Tokens(torch.nn.Module):
+    """A class token before patches of an image, and a learned position of each; the token is read out."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.into = n, torch.nn.Conv2d(3, n, 4, stride=4)
+        self.token, self.places = torch.nn.Parameter(torch.ones(1, 1, n)), torch.nn.Parameter(torch.ones(1, 5, n))
+        self.norm, self.qkv, self.out = torch.nn.LayerNorm(n), torch.nn.Linear(n, 3 * n), torch.nn.Linear(n, 2)
+
+    def forward(self, x):
+        h = self.into(x).reshape(-1, self.n, 4).permute(0, 2, 1)
+        h = torch.cat([self.token.expand(len(x), -1, -1), h], dim=1) + self.places
+        q, k, v = self.qkv(self.norm(h)).chunk(3, dim=-1)
+        h = h + torch.softmax(q @ k.transpose(-1, -2) / self.n, dim=-1) @ v
+        return self.out(h[:, 0])
+
+
+def test_a_class_token():
+    assert same(Tokens, {"n": (8, 16)}, {"n": 8}, (numbers(3, 3, 8, 8),)) < 1e-12
+
+
+class Parts(torch.nn.Module):
+    """Slices, every second entry, unequal parts, and what is joined along coordinates and positions."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.into, self.out = n, torch.nn.Linear(6, 3 * n), torch.nn.Linear(4 * n, 2)
+
+    def forward(self, x):
+        one, two = self.into(x).split([self.n, 2 * self.n], dim=-1)
+        h = torch.cat([two, one * one, torch.tanh(one)], dim=-1)
+        h = torch.cat([h[:, 1:4], h[:, ::2], h[:, -1:]], dim=1)
+        return self.out(h[:, 1:]).reshape(-1, 14)[:, 3:13]
+
+
+def test_parts_and_joins():
+    assert same(Parts, {"n": (4, 8)}, {"n": 4}, (numbers(3, 8, 6),)) < 1e-12

@@ -87,8 +87,8 @@ def pattern(seen: Sequence[Seen]) -> Pattern:
     return found
 
 
-_NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
-"""A part of a dotted name that is a number."""
+_NUMBER = re.compile(r"\d+")
+"""A number in a name, such as those of ``layers.0.conv1`` and ``encoder_layer_0``."""
 
 
 def _linear(

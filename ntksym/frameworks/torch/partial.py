@@ -5,6 +5,7 @@ A forward pass writes these in several operations, none of which means anything 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ntksym.errors import FrameworkError
@@ -57,6 +58,14 @@ class Turned:
     of: Tensor
     partial = True
     words = "a quarter turn of the coordinates"
+
+
+def quarter_turn(halves: Sequence[Half | None]) -> Turned | None:
+    """What is joined from the two halves of one value, the second first and one of them negative."""
+    one, other = halves if len(halves) == 2 else (None, None)
+    if one is None or other is None or one.of.value.id != other.of.value.id:
+        return None
+    return Turned(one.of) if one.second > other.second and one.negative != other.negative else None
 
 
 @dataclass(frozen=True)
