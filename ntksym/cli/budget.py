@@ -1,4 +1,4 @@
-"""Options of the commands that draw finite networks: widths, samples or seconds, a seed, a bound on memory."""
+"""Options of the commands that draw finite networks: what is trained, widths, samples or seconds, a seed, memory."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
-
+from ntksym.cli.options import option
+from ntksym.cli.settings import one_of, optimizers_of
 from ntksym.errors import NtksymError
+from ntksym.sampling.optimizers import builders
+from ntksym.scaling.parametrizations import parametrizations
 
+OPTIMIZER, PARAMETRIZATION = "adam", "mup"
 DEFAULT_SEED, DEFAULT_MEMORY = "0", "256MiB"
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _AMOUNT = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*([kmg]?i?b|)", re.IGNORECASE)
@@ -41,6 +44,16 @@ def budget_of(samples: str | None, seconds: str | None, seed: str, memory: str) 
         seed_of(seed),
         memory_of(memory),
     )
+
+
+def optimizer_of(text: str | None) -> str | dict[str, str]:
+    """An optimizer that networks can be trained with, or one by pattern of names; OPTIMIZER if not given."""
+    return optimizers_of(OPTIMIZER if text is None else text, builders)
+
+
+def parametrization_of(text: str | None) -> str:
+    """A parametrization by its name; PARAMETRIZATION if not given."""
+    return one_of(PARAMETRIZATION if text is None else text, parametrizations, "parametrization")
 
 
 def _samples(text: str) -> int:
@@ -91,17 +104,41 @@ def widths_of(text: str) -> tuple[int, ...]:
     return tuple(widths)
 
 
-def _option(name: str, metavar: str, text: str) -> Any:
-    return typer.Option(name, metavar=metavar, show_default=False, help=text)
-
-
-Samples = Annotated[str | None, _option("--samples", "N", "How many networks of each size.")]
-Seconds = Annotated[str | None, _option("--seconds", "TIME", "As many networks as take about so long, instead.")]
-Seed = Annotated[str, _option("--seed", "N", f"Which random numbers are drawn; {DEFAULT_SEED} if not given.")]
+Samples = Annotated[str | None, option("--samples", metavar="N", help="How many networks of each size.")]
+Seconds = Annotated[
+    str | None, option("--seconds", metavar="TIME", help="As many networks as take about so long, instead.")
+]
+Seed = Annotated[
+    str, option("--seed", metavar="N", help=f"Which random numbers are drawn; {DEFAULT_SEED} if not given.")
+]
 Memory = Annotated[
-    str, _option("--memory", "SIZE", f"What networks drawn at once may take, as 512MB; {DEFAULT_MEMORY} if not given.")
+    str,
+    option(
+        "--memory",
+        metavar="SIZE",
+        help=f"What networks drawn at once may take, as 512MB; {DEFAULT_MEMORY} if not given.",
+    ),
 ]
 Widths = Annotated[
-    str | None, _option("--widths", "64,128,256", "The widths that networks are drawn at; 64..256 for all doublings.")
+    str | None,
+    option("--widths", metavar="64,128,256", help="The widths that networks are drawn at; 64..256 for all doublings."),
 ]
-Plot = Annotated[str | None, _option("--plot", "FILE", "Draw a figure, too: into FILE.png, .svg, .pdf or .html.")]
+Dimension = Annotated[
+    str | None, option("--dim", metavar="n", help="The dimension that grows; else the first large one.")
+]
+At = Annotated[str | None, option("--at", metavar="L=4,T=8", help="Sizes of the other dimensions.")]
+Optimizer = Annotated[
+    str | None,
+    option(
+        "--optimizer",
+        metavar="NAME",
+        help=f"{', '.join(builders)}, or one by pattern of names: '*.b=adamw,*=muon'; {OPTIMIZER} if not given.",
+    ),
+]
+Parametrization = Annotated[
+    str | None,
+    option("--parametrization", metavar="NAME", help=f"{', '.join(parametrizations)}; {PARAMETRIZATION} if not given."),
+]
+Plot = Annotated[
+    str | None, option("--plot", metavar="FILE", help="Draw a figure, too: into FILE.png, .svg, .pdf or .html.")
+]

@@ -10,76 +10,59 @@ from ntksym.cli.architectures import program_of
 from ntksym.cli.budget import (
     DEFAULT_MEMORY,
     DEFAULT_SEED,
+    At,
     Budget,
+    Dimension,
     Memory,
+    Optimizer,
+    Parametrization,
     Plot,
     Samples,
     Seconds,
     Seed,
     Widths,
     budget_of,
+    optimizer_of,
+    parametrization_of,
     widths_of,
 )
-from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi
+from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, option
 from ntksym.cli.output import Answer, answer, format_of, write_whole
 from ntksym.cli.recipes import read_recipe
-from ntksym.cli.settings import one_of, optimizers_of, positive, sizes_of
+from ntksym.cli.settings import one_of, positive, sizes_of
 from ntksym.errors import NtksymError
 from ntksym.language.program import Program
 from ntksym.reporting.figures import image, image_format
-from ntksym.sampling.optimizers import builders
-from ntksym.scaling.parametrizations import parametrizations
 from ntksym.validation.coordinates import coord_check
 from ntksym.validation.coordinates_record import CoordCheck
 from ntksym.validation.transfer import mu_transfer
 from ntksym.validation.transfer_record import TransferSweep
 
-OPTIMIZER, PARAMETRIZATION = "adam", "mup"
 APART = ("parametrization", "recipe", "lr", "seconds")
 """Options that say nothing to a sweep over rates."""
 
 
 def coordcheck_command(
     arch: Arch = None,
-    optimizer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            show_default=False,
-            help=f"{', '.join(builders)}, or one by pattern of names: '*.b=adamw,*=muon'; {OPTIMIZER} if not given.",
-        ),
-    ] = None,
-    parametrization: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", show_default=False, help=f"{', '.join(parametrizations)}; {PARAMETRIZATION} if not given."
-        ),
-    ] = None,
+    optimizer: Optimizer = None,
+    parametrization: Parametrization = None,
     recipe: Annotated[
         str | None,
-        typer.Option(
+        option(
             metavar="RECIPE.TOML",
-            show_default=False,
             help="Train with a recipe's entries, as of `ntksym scaling --check`, instead of the derived ones.",
         ),
     ] = None,
     widths: Widths = None,
-    dim: Annotated[
-        str | None,
-        typer.Option(metavar="n", show_default=False, help="The dimension that grows; else the first large one."),
-    ] = None,
-    at: Annotated[
-        str | None, typer.Option(metavar="L=4,T=8", show_default=False, help="Sizes of the other dimensions.")
-    ] = None,
+    dim: Dimension = None,
+    at: At = None,
     lr: Annotated[
         str | None,
-        typer.Option(
-            metavar="RATE", show_default=False, help="Learning rate at the smallest width; tuned there if not given."
-        ),
+        option(metavar="RATE", help="Learning rate at the smallest width; tuned there if not given."),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, show_default=False, help="Steps of training; 3 (with --transfer 32)."),
+        option(metavar="N", min=1, help="Steps of training; 3 (with --transfer 32)."),
     ] = None,
     transfer: Annotated[
         bool,
@@ -108,9 +91,9 @@ def coordcheck_command(
     if widths is not None:
         options["widths"] = widths_of(widths)
     if optimizer is not None:
-        options["optimizer"] = optimizers_of(optimizer, builders)
+        options["optimizer"] = optimizer_of(optimizer)
     if parametrization is not None:
-        options["parametrization"] = one_of(parametrization, parametrizations, "parametrization")
+        options["parametrization"] = parametrization_of(parametrization)
     if steps is not None:
         options["steps"] = steps
     program = program_of(arch, assignments or [], {"phi": phi, "depth": depth})
@@ -132,9 +115,9 @@ def coordcheck_command(
 
 def _refuse(**given: str | None) -> None:
     """Raises NtksymError for options that do not go with --transfer."""
-    for option in APART:
-        if given[option] is not None:
-            raise NtksymError(f"--{option} and --transfer do not go together; leave one out")
+    for name in APART:
+        if given[name] is not None:
+            raise NtksymError(f"--{name} and --transfer do not go together; leave one out")
 
 
 def _transferred(program: Program, options: dict[str, Any], budget: Budget) -> TransferSweep:

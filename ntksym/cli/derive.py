@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ntksym.cli.options import Output
+from ntksym.cli.options import Output, option
 from ntksym.cli.output import Answer, answer, write_whole
 from ntksym.cli.settings import one_of
 from ntksym.errors import NtksymError
@@ -27,12 +27,7 @@ def derive_command(
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option(
-            "--format",
-            metavar="FORM",
-            show_default=False,
-            help=f"{', '.join(FORMS)}; if not given, what FILE ends in, else md.",
-        ),
+        option("--format", metavar="FORM", help=f"{', '.join(FORMS)}; if not given, what FILE ends in, else md."),
     ] = None,
     output: Output = None,
 ) -> Answer:

@@ -4,59 +4,44 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from ntksym.cli.architectures import program_of
 from ntksym.cli.budget import (
     DEFAULT_MEMORY,
     DEFAULT_SEED,
+    At,
+    Dimension,
     Memory,
+    Parametrization,
     Plot,
     Samples,
     Seconds,
     Seed,
     Widths,
     budget_of,
+    parametrization_of,
     widths_of,
 )
-from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi
+from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, option
 from ntksym.cli.output import Answer, answer, format_of, write_whole
 from ntksym.cli.settings import one_of, positive, sizes_of
 from ntksym.errors import NtksymError
 from ntksym.reporting.figures import image, image_format
-from ntksym.scaling.parametrizations import parametrizations
 from ntksym.validation.drift import WIDTHS, drift
 
-DEFAULT_PARAMETRIZATION, DEFAULT_STEPS = "mup", "20"
+DEFAULT_STEPS = "20"
 
 
 def drift_command(
     arch: Arch = None,
-    parametrization: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            show_default=False,
-            help=f"{', '.join(parametrizations)}; {DEFAULT_PARAMETRIZATION} if not given.",
-        ),
-    ] = DEFAULT_PARAMETRIZATION,
-    dim: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default=False, help="The dimension that grows; the first large one."),
-    ] = None,
+    parametrization: Parametrization = None,
+    dim: Dimension = None,
     widths: Widths = None,
-    at: Annotated[
-        str | None, typer.Option(metavar="L=4,d_in=16", show_default=False, help="Sizes of the other dimensions.")
-    ] = None,
+    at: At = None,
     alpha: Annotated[
         str,
-        typer.Option(
-            metavar="0.1,1,10", show_default=False, help="Output scales; 1 if not given. Large ones make lazy networks."
-        ),
+        option(metavar="0.1,1,10", help="Output scales; 1 if not given. Large ones make lazy networks."),
     ] = "1",
-    steps: Annotated[
-        str, typer.Option(metavar="N", show_default=False, help=f"Training steps; {DEFAULT_STEPS} if not given.")
-    ] = DEFAULT_STEPS,
+    steps: Annotated[str, option(metavar="N", help=f"Training steps; {DEFAULT_STEPS} if not given.")] = DEFAULT_STEPS,
     samples: Samples = None,
     seconds: Seconds = None,
     seed: Seed = DEFAULT_SEED,
@@ -80,7 +65,7 @@ def drift_command(
         program,
         widths=WIDTHS if widths is None else widths_of(widths),
         dim=None if dim is None else one_of(dim, dims, "dimension"),
-        parametrization=one_of(parametrization, parametrizations, "parametrization"),
+        parametrization=parametrization_of(parametrization),
         alphas=[float(positive(text.strip(), "--alpha")) for text in alpha.split(",")],
         steps=_steps(steps),
         samples=budget.samples,

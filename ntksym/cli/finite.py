@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ntksym._lazy import lazy
 from ntksym.cli.inputs import program_and_numbers, read_csv
-from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, SigmaB, SigmaW
+from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, SigmaB, SigmaW, option
 from ntksym.cli.output import Answer, answer, format_of
 from ntksym.errors import NtksymError
 from ntksym.language.interpret_sizes import Numbers
@@ -32,25 +30,19 @@ def finite_command(
     arch: Arch = None,
     inputs: Annotated[
         str | None,
-        typer.Option(
-            metavar="X.CSV",
-            show_default=False,
-            help="Inputs, one in each line; one input with x.x / d = 1 if not given.",
-        ),
+        option(metavar="X.CSV", help="Inputs, one in each line; one input with x.x / d = 1 if not given."),
     ] = None,
     widths: Annotated[
         str | None,
-        typer.Option(
+        option(
             metavar="N,N,...",
-            show_default=False,
             help=f"Sizes of the large dimensions that have none by --set; {DEFAULT_WIDTHS} if not given.",
         ),
     ] = None,
     tolerance: Annotated[
         float,
-        typer.Option(
+        option(
             metavar="X",
-            show_default=False,
             help=f"Say how wide the tangent kernel is within this part of its limit; {DEFAULT_TOLERANCE} if not given.",
         ),
     ] = DEFAULT_TOLERANCE,

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-import typer
-
 from ntksym._chunks import LOCAL
 from ntksym._lazy import lazy
 from ntksym.cli.budget import DEFAULT_MEMORY, memory_of
 from ntksym.cli.inputs import program_and_numbers, read_data
-from ntksym.cli.options import Arch, Assignments, Depth, Phi, SigmaB, SigmaW
+from ntksym.cli.options import Arch, Assignments, Depth, Phi, SigmaB, SigmaW, option
 from ntksym.cli.output import Answer
 from ntksym.cli.settings import one_of
 from ntksym.errors import NtksymError
@@ -26,28 +24,20 @@ DEFAULT_GET = "ntk"
 def gram_command(
     data: Annotated[
         str,
-        typer.Option(
-            metavar="X.NPY",
-            show_default=False,
-            help="The inputs: an array with the first axis over them, or a .csv file.",
-        ),
+        option(metavar="X.NPY", help="The inputs: an array with the first axis over them, or a .csv file."),
     ],
     output: Annotated[
         str,
-        typer.Option(
-            "-o", "--output", metavar="K.NPY", show_default=False, help="The file to write; a folder for --get both."
-        ),
+        option("-o", "--output", metavar="K.NPY", help="The file to write; a folder for --get both."),
     ],
     arch: Arch = None,
     other: Annotated[
         str | None,
-        typer.Option("--with", metavar="X2.NPY", show_default=False, help="Other inputs, for the columns."),
+        option("--with", metavar="X2.NPY", help="Other inputs, for the columns."),
     ] = None,
     get: Annotated[
         str,
-        typer.Option(
-            metavar="KERNEL", show_default=False, help=f"{', '.join(OUTPUTS)} or {BOTH}; {DEFAULT_GET} if not given."
-        ),
+        option(metavar="KERNEL", help=f"{', '.join(OUTPUTS)} or {BOTH}; {DEFAULT_GET} if not given."),
     ] = DEFAULT_GET,
     assignments: Assignments = None,
     phi: Phi = None,
@@ -56,19 +46,11 @@ def gram_command(
     sigma_b: SigmaB = None,
     memory: Annotated[
         str,
-        typer.Option(
-            metavar="SIZE",
-            show_default=False,
-            help=f"What tiles may take at once, as 512MB; {DEFAULT_MEMORY} if not given.",
-        ),
+        option(metavar="SIZE", help=f"What tiles may take at once, as 512MB; {DEFAULT_MEMORY} if not given."),
     ] = DEFAULT_MEMORY,
     scheduler: Annotated[
         str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            show_default=False,
-            help=f"A Dask scheduler as tcp://host:8786, or {LOCAL}: one of this process.",
-        ),
+        option(metavar="ADDRESS", help=f"A Dask scheduler as tcp://host:8786, or {LOCAL}: one of this process."),
     ] = None,
 ) -> Answer:
     """Write NNGP or NTK of all pairs of inputs, in tiles; a run that was broken off goes on where it was."""

@@ -6,11 +6,9 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ntksym._lazy import lazy
 from ntksym.cli.inputs import program_and_numbers, read_csv
-from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, SigmaB, SigmaW
+from ntksym.cli.options import Arch, Assignments, Depth, Digits, Format, Output, Phi, SigmaB, SigmaW, option
 from ntksym.cli.output import Answer, answer, format_of
 from ntksym.errors import NtksymError
 from ntksym.records.tables import Cell, Table
@@ -22,7 +20,6 @@ np = lazy("numpy")
 kernels = lazy("ntksym.kernels")  # brings SymPy along, which other commands do not need
 
 FORMULAS = ("text", "markdown", "latex", "json")
-MOST_DIGITS = 1000
 
 
 def kernel_command(
@@ -34,18 +31,12 @@ def kernel_command(
     sigma_b: SigmaB = None,
     evaluate: Annotated[
         str | None,
-        typer.Option(
+        option(
             metavar="X.CSV",
-            show_default=False,
             help="Print the kernel matrices of these inputs instead: one input in each line, numbers only.",
         ),
     ] = None,
-    digits: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=MOST_DIGITS, metavar="N", show_default=False, help="Digits of the numbers, not double precision."
-        ),
-    ] = None,
+    digits: Digits = None,
     format: Format = None,
     output: Output = None,
 ) -> Answer:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from ntksym.cli.options import option
 from ntksym.cli.output import Answer, write_whole
 from ntksym.errors import NtksymError
 from ntksym.reporting.document import Document, Picture
@@ -17,7 +16,7 @@ from ntksym.reporting.typst import picture_pdf, require, to_pdf
 FORMS = ("html", "pdf", "tex")
 Page = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="FILE", show_default=False, help="Write to FILE.html, .pdf or .tex."),
+    option("-o", "--output", metavar="FILE", help="Write to FILE.html, .pdf or .tex."),
 ]
 
 

@@ -8,7 +8,7 @@ import typer
 
 from ntksym._lazy import lazy
 from ntksym.cli.inputs import program_and_numbers
-from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, SigmaB, SigmaW
+from ntksym.cli.options import Arch, Assignments, Depth, Digits, Format, Output, Phi, SigmaB, SigmaW, option
 from ntksym.cli.output import Answer, answer, format_of, write_whole
 from ntksym.errors import NtksymError
 from ntksym.reporting.figures import image, image_format
@@ -16,7 +16,6 @@ from ntksym.reporting.figures import image, image_format
 np = lazy("numpy")
 phases = lazy("ntksym.phases")  # brings SymPy along, which other commands do not need
 
-MOST_DIGITS = 1000
 POINTS, LEAST = 200, {"sigma_w": 4.0, "sigma_b": 2.0}
 """Of a diagram: how many points in each direction, and how far it reaches at least."""
 
@@ -31,19 +30,10 @@ def phase_command(
     edge: Annotated[
         bool, typer.Option("--edge", help="Find the weights on the edge of chaos, for the given sigma_b.")
     ] = False,
-    digits: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=MOST_DIGITS, metavar="N", show_default=False, help="Digits of the numbers, not double precision."
-        ),
-    ] = None,
+    digits: Digits = None,
     diagram: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="Draw the phases over all weights, too: into FILE.png, .svg, .pdf or .html.",
-        ),
+        option(metavar="FILE", help="Draw the phases over all weights, too: into FILE.png, .svg, .pdf or .html."),
     ] = None,
     format: Format = None,
     output: Output = None,

@@ -6,17 +6,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import typer
-
 from ntksym._lazy import lazy
-from ntksym.cli.budget import DEFAULT_SEED, Seed, seed_of, widths_of
+from ntksym.cli.budget import (
+    DEFAULT_SEED,
+    Optimizer,
+    Parametrization,
+    Seed,
+    optimizer_of,
+    parametrization_of,
+    seed_of,
+    widths_of,
+)
 from ntksym.cli.finite import DEFAULT_TOLERANCE, finite_table
 from ntksym.cli.inputs import program_and_numbers
-from ntksym.cli.options import Arch, Assignments, Depth, Phi, SigmaB, SigmaW
+from ntksym.cli.options import Arch, Assignments, Depth, Phi, SigmaB, SigmaW, option
 from ntksym.cli.output import Answer, complain
 from ntksym.cli.pages import Page, page_format, written
 from ntksym.cli.phase import grid_of
-from ntksym.cli.settings import one_of, optimizers_of
 from ntksym.cli.validate import MAKERS, Asked
 from ntksym.errors import NtksymError
 from ntksym.language.dims import Dim
@@ -24,9 +30,7 @@ from ntksym.language.program import Program
 from ntksym.language.types import Type
 from ntksym.reporting.blocks import blocks
 from ntksym.reporting.document import Block, Document, Prose, Refusal, Section
-from ntksym.sampling.optimizers import builders
 from ntksym.scaling.derive import scaling_table
-from ntksym.scaling.parametrizations import parametrizations
 from ntksym.validation.coordinates import coord_check
 from ntksym.validation.experiments import dimension_of
 from ntksym.validation.validate import validate
@@ -38,7 +42,6 @@ SAMPLES, INPUTS, SMALL = 64, 2, 4
 """Networks of each width that are held against predictions, at how many inputs, and sizes of positions."""
 TRAINED, STEPS, RATE = 16, 1, 2**-6
 """Networks of each width that the coordinate check trains, for how long, at what rate; most time is compilation."""
-OPTIMIZER, PARAMETRIZATION = "adam", "mup"
 
 
 @dataclass(frozen=True)
@@ -134,18 +137,9 @@ SECTIONS: dict[str, Callable[[Subject], Iterator[Any]]] = {
 
 def report_command(
     arch: Arch = None,
-    optimizer: Annotated[
-        str, typer.Option(metavar="NAME", show_default=False, help=f"{', '.join(builders)}; {OPTIMIZER} if not given.")
-    ] = OPTIMIZER,
-    parametrization: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", show_default=False, help=f"{', '.join(parametrizations)}; {PARAMETRIZATION} if not given."
-        ),
-    ] = PARAMETRIZATION,
-    widths: Annotated[
-        str, typer.Option(metavar="N,N,...", show_default=False, help=f"Of finite networks; {WIDTHS} if not given.")
-    ] = WIDTHS,
+    optimizer: Optimizer = None,
+    parametrization: Parametrization = None,
+    widths: Annotated[str, option(metavar="N,N,...", help=f"Of finite networks; {WIDTHS} if not given.")] = WIDTHS,
     seed: Seed = DEFAULT_SEED,
     assignments: Assignments = None,
     phi: Phi = None,
@@ -156,12 +150,11 @@ def report_command(
 ) -> Answer:
     """Write all that is derived and measured of an architecture on one page: .html, .pdf, .tex."""
     form = page_format(output)
-    chosen, grown = optimizers_of(optimizer, builders), widths_of(widths)
-    one_of(parametrization, parametrizations, "parametrization")
+    chosen, named, grown = optimizer_of(optimizer), parametrization_of(parametrization), widths_of(widths)
     program, sizes, sigmas = program_and_numbers(
         arch, assignments or [], {"phi": phi, "depth": depth}, sigma_w=sigma_w, sigma_b=sigma_b
     )
-    asked = Asked(dimension_of(program, None), chosen, parametrization)
+    asked = Asked(dimension_of(program, None), chosen, named)
     return written(_document(Subject(program, sizes, sigmas, asked, grown, seed_of(seed))), form, output)
 
 

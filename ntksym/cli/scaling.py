@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-import typer
-
 from ntksym.cli.architectures import program_of
-from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi
+from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, option
 from ntksym.cli.output import Answer, answer, complain, format_of
 from ntksym.cli.recipes import read_parametrization, read_recipe
 from ntksym.cli.settings import names_of, one_of, optimizers_of, positive, sizes_of, suggestion
@@ -34,66 +32,55 @@ def scaling_command(
     arch: Arch = None,
     optimizer: Annotated[
         str | None,
-        typer.Option(
+        option(
             metavar="NAME",
-            show_default=False,
             help=f"{_listed(sorted(optimizers), 'optimizer')}; or one by pattern of names: '*.b=adamw,*=muon'.",
         ),
     ] = None,
     parametrization: Annotated[
         str | None,
-        typer.Option(
+        option(
             metavar="NAME",
-            show_default=False,
             help=f"{_listed(parametrizations, 'parametrization')}; or FILE.toml with your own multipliers and inits.",
         ),
     ] = None,
     alignment: Annotated[
         str | None,
-        typer.Option(metavar="NAME", show_default=False, help=f"{_listed(alignments, 'alignment')}."),
+        option(metavar="NAME", help=f"{_listed(alignments, 'alignment')}."),
     ] = None,
     large: Annotated[
         str | None,
-        typer.Option(metavar="n,L", show_default=False, help="Dimensions that grow; all declared large if not given."),
+        option(metavar="n,L", help="Dimensions that grow; all declared large if not given."),
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            show_default=False,
-            help=f"How entries are divided between multiplier and init: {', '.join(forms)}.",
-        ),
+        option(metavar="NAME", help=f"How entries are divided between multiplier and init: {', '.join(forms)}."),
     ] = None,
     assignments: Assignments = None,
     phi: Phi = None,
     depth: Depth = None,
     explain: Annotated[
         str | None,
-        typer.Option(
+        option(
             metavar="[PARAMETER]",
-            show_default=False,
             help="Print the reasons instead: for one parameter, those that match a pattern, or all.",
         ),
     ] = None,
     check: Annotated[
         str | None,
-        typer.Option(
-            metavar="RECIPE.TOML",
-            show_default=False,
-            help="Hold a recipe against the derivation; exit code 1 if something is wrong in it.",
+        option(
+            metavar="RECIPE.TOML", help="Hold a recipe against the derivation; exit code 1 if something is wrong in it."
         ),
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option(metavar="n=4096,L=12", show_default=False, help="Print the numbers at these sizes."),
+        option(metavar="n=4096,L=12", help="Print the numbers at these sizes."),
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(metavar="n=256,L=4", show_default=False, help="Sizes that were tuned; for --at."),
+        option(metavar="n=256,L=4", help="Sizes that were tuned; for --at."),
     ] = None,
-    lr: Annotated[
-        str | None, typer.Option(metavar="RATE", show_default=False, help="Tuned learning rate; for --at.")
-    ] = None,
+    lr: Annotated[str | None, option(metavar="RATE", help="Tuned learning rate; for --at.")] = None,
     format: Format = None,
     output: Output = None,
 ) -> Answer:
@@ -147,9 +134,9 @@ def _compatible(**given: str | None) -> None:
     for one, other in apart:
         if given[one] is not None and given[other] is not None:
             raise NtksymError(f"--{one} and --{other} do not go together; leave one out")
-    for option in ("base", "lr"):
-        if given[option] is not None and given["at"] is None:
-            raise NtksymError(f"--{option} needs --at, the sizes to print numbers for")
+    for name in ("base", "lr"):
+        if given[name] is not None and given["at"] is None:
+            raise NtksymError(f"--{name} needs --at, the sizes to print numbers for")
 
 
 def _note_idle_patterns(program: Program, optimizer: Any) -> None:

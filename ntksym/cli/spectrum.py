@@ -9,7 +9,7 @@ import typer
 from ntksym._lazy import lazy
 from ntksym.cli.budget import Plot
 from ntksym.cli.inputs import program_and_numbers, read_data
-from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, SigmaB, SigmaW
+from ntksym.cli.options import Arch, Assignments, Depth, Digits, Format, Output, Phi, SigmaB, SigmaW, option
 from ntksym.cli.output import Answer, answer, format_of, write_whole
 from ntksym.cli.settings import one_of
 from ntksym.errors import NtksymError
@@ -19,46 +19,34 @@ from ntksym.reporting.figures import image, image_format
 dynamics = lazy("ntksym.dynamics.spectrum")  # brings SymPy along, which other commands do not need
 
 DEFAULT_GET, DEFAULT_SPHERE, DEFAULT_DEGREES = "ntk", 3, 12
-MOST_DIGITS, MOST_DEGREES, MOST_DIMENSIONS = 1000, 1000, 10_000
+MOST_DEGREES, MOST_DIMENSIONS = 1000, 10_000
 
 
 def spectrum_command(
     arch: Arch = None,
     sphere: Annotated[
         int | None,
-        typer.Option(
+        option(
             metavar="D",
             min=2,
             max=MOST_DIMENSIONS,
-            show_default=False,
             help=f"Inputs on the unit sphere in D dimensions; {DEFAULT_SPHERE} if not given, 2 is the circle.",
         ),
     ] = None,
     gaussian: Annotated[bool, typer.Option("--gaussian", help="Gaussian inputs of many dimensions, instead.")] = False,
     data: Annotated[
         str | None,
-        typer.Option(metavar="X.NPY", show_default=False, help="The inputs in a file, instead; .npy or .csv."),
+        option(metavar="X.NPY", help="The inputs in a file, instead; .npy or .csv."),
     ] = None,
     get: Annotated[
         str,
-        typer.Option(metavar="KERNEL", show_default=False, help=f"{' or '.join(OUTPUTS)}; {DEFAULT_GET} if not given."),
+        option(metavar="KERNEL", help=f"{' or '.join(OUTPUTS)}; {DEFAULT_GET} if not given."),
     ] = DEFAULT_GET,
     degrees: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=MOST_DEGREES,
-            show_default=False,
-            help=f"The highest degree; {DEFAULT_DEGREES} if not given.",
-        ),
+        option(metavar="N", min=0, max=MOST_DEGREES, help=f"The highest degree; {DEFAULT_DEGREES} if not given."),
     ] = DEFAULT_DEGREES,
-    digits: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=MOST_DIGITS, metavar="N", show_default=False, help="Digits of the numbers, not double precision."
-        ),
-    ] = None,
+    digits: Digits = None,
     assignments: Assignments = None,
     phi: Phi = None,
     depth: Depth = None,

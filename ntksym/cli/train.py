@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ntksym._lazy import lazy
 from ntksym.cli.budget import DEFAULT_SEED, Plot, Seed, Widths, seed_of, widths_of
 from ntksym.cli.inputs import program_and_numbers, read_data
-from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, SigmaB, SigmaW
+from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, SigmaB, SigmaW, option
 from ntksym.cli.output import Answer, answer, format_of, write_whole
 from ntksym.cli.settings import positive
 from ntksym.errors import NtksymError
@@ -33,37 +31,27 @@ def train_command(
     arch: Arch = None,
     data: Annotated[
         str,
-        typer.Option(
+        option(
             metavar="FILE",
-            show_default=False,
             help=f"Inputs and, in the last column, targets: .csv or .npy; handwritten {DIGITS} if not given.",
         ),
     ] = DIGITS,
     inputs: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            min=1,
-            show_default=False,
-            help=f"How many inputs to train on, others are tests; {DEFAULT_INPUTS} if not given.",
+        option(
+            metavar="N", min=1, help=f"How many inputs to train on, others are tests; {DEFAULT_INPUTS} if not given."
         ),
     ] = DEFAULT_INPUTS,
     lr: Annotated[
         str | None,
-        typer.Option(metavar="X", show_default=False, help="The learning rate; half of the largest stable one."),
+        option(metavar="X", help="The learning rate; half of the largest stable one."),
     ] = None,
-    momentum: Annotated[
-        float, typer.Option(metavar="X", show_default=False, help="Momentum, from 0 and below 1; none if not given.")
-    ] = 0.0,
-    steps: Annotated[
-        int, typer.Option(metavar="N", min=1, show_default=False, help=f"Training steps; {DEFAULT_STEPS}.")
-    ] = DEFAULT_STEPS,
+    momentum: Annotated[float, option(metavar="X", help="Momentum, from 0 and below 1; none if not given.")] = 0.0,
+    steps: Annotated[int, option(metavar="N", min=1, help=f"Training steps; {DEFAULT_STEPS}.")] = DEFAULT_STEPS,
     widths: Widths = None,
     samples: Annotated[
         int,
-        typer.Option(
-            metavar="N", min=2, show_default=False, help=f"Networks of each width; {DEFAULT_SAMPLES} if not given."
-        ),
+        option(metavar="N", min=2, help=f"Networks of each width; {DEFAULT_SAMPLES} if not given."),
     ] = DEFAULT_SAMPLES,
     seed: Seed = DEFAULT_SEED,
     assignments: Assignments = None,

@@ -6,32 +6,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import typer
-
 from ntksym.cli.architectures import program_of
 from ntksym.cli.budget import (
     DEFAULT_MEMORY,
     DEFAULT_SEED,
+    Dimension,
     Memory,
+    Optimizer,
+    Parametrization,
     Plot,
     Samples,
     Seconds,
     Seed,
     Widths,
     budget_of,
+    optimizer_of,
+    parametrization_of,
     widths_of,
 )
-from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi
+from ntksym.cli.options import Arch, Assignments, Depth, Format, Output, Phi, option
 from ntksym.cli.output import Answer, answer, complain, format_of, write_whole
-from ntksym.cli.settings import one_of, optimizers_of, sizes_of
+from ntksym.cli.settings import one_of, sizes_of
 from ntksym.errors import KernelError, NtksymError, ScalingError
 from ntksym.kernels.forms import kernel_recursion
 from ntksym.language.program import Program
 from ntksym.records.predictions import Experiment, Predicting, Prediction
 from ntksym.reporting.figures import image, image_format
-from ntksym.sampling.optimizers import builders
 from ntksym.scaling.derive import scaling_table
-from ntksym.scaling.parametrizations import parametrizations
 from ntksym.validation.experiments import dimension_of
 from ntksym.validation.validate import validate
 
@@ -39,7 +40,6 @@ WIDTHS = "16,32,64,128"
 SAMPLES = 64
 STEPS = 2
 ALPHA = 1e-3
-OPTIMIZER, PARAMETRIZATION = "adam", "mup"
 
 
 @dataclass(frozen=True)
@@ -83,48 +83,22 @@ class WhereItApplies:
 
 def validate_command(
     arch: Arch = None,
-    optimizer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            show_default=False,
-            help=f"What networks are trained with: {', '.join(builders)}, or one by pattern of names: "
-            f"'*.b=adamw,*=muon'; {OPTIMIZER} if not given.",
-        ),
-    ] = None,
-    parametrization: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            show_default=False,
-            help=f"{', '.join(parametrizations)}; {PARAMETRIZATION} if not given.",
-        ),
-    ] = PARAMETRIZATION,
+    optimizer: Optimizer = None,
+    parametrization: Parametrization = None,
     analyses: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAMES",
-            show_default=False,
-            help=f"Whose predictions: {', '.join(MAKERS)}; all that apply if not given.",
-        ),
+        option(metavar="NAMES", help=f"Whose predictions: {', '.join(MAKERS)}; all that apply if not given."),
     ] = None,
     widths: Widths = None,
-    dim: Annotated[
-        str | None,
-        typer.Option(metavar="n", show_default=False, help="The dimension that grows; else the first large one."),
-    ] = None,
+    dim: Dimension = None,
     at: Annotated[
-        str | None,
-        typer.Option(metavar="L=4,T=8", show_default=False, help="Sizes of the other dimensions; 4 for large ones."),
+        str | None, option(metavar="L=4,T=8", help="Sizes of the other dimensions; 4 for large ones.")
     ] = None,
-    steps: Annotated[
-        int, typer.Option(metavar="N", min=1, show_default=False, help=f"Steps of training; {STEPS} if not given.")
-    ] = STEPS,
+    steps: Annotated[int, option(metavar="N", min=1, help=f"Steps of training; {STEPS} if not given.")] = STEPS,
     alpha: Annotated[
         float,
-        typer.Option(
+        option(
             metavar="RATE",
-            show_default=False,
             help=f"How often predictions that are right may fail, all rows together; {ALPHA:g} if not given.",
         ),
     ] = ALPHA,
@@ -146,13 +120,12 @@ def validate_command(
     budget = budget_of(samples, seconds, seed, memory)
     grown = widths_of(widths if widths is not None else WIDTHS)
     shown, drawn = format_of(format, output), None if plot is None else image_format(plot)
-    chosen = optimizers_of(optimizer if optimizer is not None else OPTIMIZER, builders)
-    one_of(parametrization, parametrizations, "parametrization")
+    chosen, named = optimizer_of(optimizer), parametrization_of(parametrization)
     if not 0 < alpha < 1:
         raise NtksymError(f"--alpha {alpha:g} is not a rate between 0 and 1")
     program = program_of(arch, assignments or [], {"phi": phi, "depth": depth})
     dims = [each.name for each in program.dims]
-    asked = Asked(dimension_of(program, dim), chosen, parametrization)
+    asked = Asked(dimension_of(program, dim), chosen, named)
     sizes = {name: int(size) if size == int(size) else size for name, size in _sizes(at, dims).items()}
     record = validate(
         program,
