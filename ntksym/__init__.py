@@ -38,6 +38,7 @@ _LATER = {
     "edge_of_chaos": "ntksym.phases",
     "ensemble": "ntksym.sampling",
     "equivalent": "ntksym.scaling",
+    "figure": "ntksym.reporting.figures",
     "finite_width": "ntksym.finite",
     "four_point": "ntksym.sampling",
     "from_torch": "ntksym.frameworks.torch",

@@ -11,15 +11,20 @@ nbclient = pytest.importorskip("nbclient", reason=WHY)
 pytest.importorskip("ipykernel", reason=WHY)
 
 ROOT = Path(__file__).parents[2]
-DRAWS = ("plt.subplots", "figure(check)")
+DRAWS = ("plt.subplots", "ns.figure(")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
+LONG = ("gallery",)
+"""Pages that draw what others are about once more; each figure has a test of its own."""
 
 
 def test_there_are_notebooks() -> None:
     assert NOTEBOOKS
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=[pytest.mark.long] if path.stem in LONG else []) for path in NOTEBOOKS],
+)
 def test_the_notebook_runs(path: Path, tmp_path: Path) -> None:
     notebook = jupytext.read(path)
     if "import torch" in path.read_text(encoding="utf-8"):
