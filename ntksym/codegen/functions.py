@@ -63,7 +63,10 @@ def interpolated(c: Any, g: Any, table: Any, left: Any, right: Any) -> Any:
 
 def inverse(x: Any) -> Any:
     """1 / x, and 0 for 0."""
-    return np.divide(1.0, x, out=np.zeros_like(x, float), where=x > 0)
+    x = np.asarray(x, float)
+    if x.min(initial=1) > 0:
+        return 1 / x
+    return np.divide(1.0, x, out=np.zeros_like(x), where=x > 0)
 
 
 def _common(xp: Any) -> dict[str, Any]:

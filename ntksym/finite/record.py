@@ -24,6 +24,7 @@ from ntksym.gaussian.pieces import has_kinks
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
 from ntksym.kernels.derive import rate_expressions
 from ntksym.kernels.serial_math import assumption, read, written
+from ntksym.kernels.structure import Structure
 from ntksym.kernels.values import At, Graph
 from ntksym.language.dims import Number, dim_value
 from ntksym.language.printing import labels
@@ -232,7 +233,7 @@ class FiniteWidth:
         sizes = {dim.name: known[dim.name] for dim in self.program.dims if dim.name in known}
         is_exact = convert is not float
         entries = np.vectorize(convert, otypes=[object if is_exact else float])
-        values = DataValues(Graph(self.program, sizes, loops), inputs, entries, is_exact)
+        values = DataValues(Structure(Graph(self.program, sizes, loops)), inputs, entries, is_exact)
         found = ((k, draw.data) for k, draw in enumerate(self.wiring.draws) if draw.data is not None)
         return {k: values.array(value.node, value.path) for k, value in found}
 

@@ -21,6 +21,7 @@ from ntksym.errors import KernelError
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
 from ntksym.kernels.entries import block_size, given_at, positions_of
 from ntksym.kernels.sides import ROWS, Block, Side, blocks, panels, products, side_of, unit_side
+from ntksym.kernels.structure import Structure
 from ntksym.kernels.threads import for_each, processors
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number
@@ -305,11 +306,21 @@ class Compiled:
                 raise KernelError(f"{count:g} is not a number of copies of a repeated block")
         return parameters, [round(count) for count in counts]
 
+    def _structure(self, sizes: Mapping[str, int]) -> Structure:
+        """What is known of the program's values at these sizes, found once."""
+        key = tuple(sorted(sizes.items()))
+        if key not in self._structures:
+            self._structures[key] = Structure(Graph(self.program, {**sizes, **dict(self.sizes)}, frozenset()))
+        return self._structures[key]
+
+    @cached_property
+    def _structures(self) -> dict[tuple[tuple[str, int], ...], Structure]:
+        return {}
+
     def _side(self, X: Any, name: str) -> Side:
         inputs = read_inputs(self.program, X, name)
         sizes = sizes_from(self.program, inputs)
-        graph = Graph(self.program, {**sizes, **dict(self.sizes)}, frozenset())
-        values = DataValues(graph, inputs, lambda a: np.asarray(a, dtype=float), False)
+        values = DataValues(self._structure(sizes), inputs, lambda a: np.asarray(a, dtype=float), False)
         vectors = [values.array(node, steps) for node, steps in self.module.inputs]
         positions: Any = ((), ())
         if self.module.spaces:

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from ntksym.errors import KernelError
-from ntksym.kernels.structure import (
-    Structure,
-)
-from ntksym.kernels.values import At, Graph, Path, Picked, Value
+from ntksym.kernels.structure import Structure
+from ntksym.kernels.values import At, Path, Picked, Value
 from ntksym.language.expressions import mpmath_function, numpy_function
 from ntksym.language.interpret_rules import Step, rules
 from ntksym.language.program import Node, Program
@@ -89,12 +87,12 @@ def sizes_from(program: Program, inputs: Mapping[str, Array]) -> dict[str, int]:
 class DataValues:
     """Values made of the inputs alone, computed by the interpreter's rules."""
 
-    def __init__(self, graph: Graph, inputs: Mapping[str, Array], convert: Any, precise: bool) -> None:
-        self.graph = graph
+    def __init__(self, structure: Structure, inputs: Mapping[str, Array], convert: Any, precise: bool) -> None:
+        self.structure = structure
+        self.graph = structure.graph
         self.inputs = inputs
         self.convert = convert
         self.precise = precise
-        self.structure = Structure(graph)
         self._known: dict[Value, Array] = {}
 
     def array(self, node: int, path: Path) -> Array:

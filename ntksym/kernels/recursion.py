@@ -20,6 +20,7 @@ from ntksym.kernels.derive import derived, rate_expressions
 from ntksym.kernels.evaluate import Evaluation, Pairs
 from ntksym.kernels.predictions import limits
 from ntksym.kernels.sphere import SphereKernel, on_sphere
+from ntksym.kernels.structure import Structure
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number, dim_value
 from ntksym.language.program import Program
@@ -106,7 +107,7 @@ class KernelRecursion(Shown):
             arithmetic = Double() if digits is None else Precise(digits + 5)
             hyperparameters = {name: arithmetic.array(_exact(value))[()] for name, value in numbers.items()}
             pairs = Pairs.of(total, None if second is None else count)
-            data = DataValues(graph, inputs, arithmetic.array, digits is not None)
+            data = DataValues(Structure(graph), inputs, arithmetic.array, digits is not None)
             run = Evaluation(
                 pairs, data, arithmetic, hyperparameters, lambda axis: graph.numbers.length(axis.size, axis.name)
             )

@@ -97,33 +97,35 @@ def _points(squares: list[Array], functions: Functions, bound: tuple[Any, ...]) 
     parameters, counts, _, tables = bound
     rows, own = functions.point(squares, parameters, counts, tables)
     kept = tuple(_stacked(part, squares[0].shape) for part in rows)
-    if any(np.isnan(each).any() for each in (*own, *(part[0] for part in kept))):
+    found = _filled([own], squares[0].shape)[0]
+    if any(np.isnan(x.min(initial=0)) for x in (found, *(part[0] for part in kept))):
         raise KernelError(
             "a zero input meets an activation that jumps at 0, where the formulas have no limit; use evaluate(), "
             "or set sigma_b"
         )
-    return kept, _filled(own, squares[0].shape)
+    return kept, found
 
 
 def _stacked(part: Any, shape: tuple[int, ...]) -> tuple[Array, ...]:
     """What ``point`` kept as arrays: numbers and series, of a loop with an axis for its rounds."""
     if isinstance(part, tuple):
         rows, series = part
-        return (_filled(rows, shape), *series)
-    rounds = [_stacked(each, shape) for each in part]
-    out = [np.stack([each[0] for each in rounds])] if rounds else [np.zeros((0, 0, *shape))]
-    for arrays in zip(*(each[1:] for each in rounds), strict=True):
+        return (_filled([rows], shape)[0], *series)
+    out = [_filled([rows for rows, _ in part], shape)]
+    for arrays in zip(*(series for _, series in part), strict=True):
         terms = max(map(len, arrays))
         out.append(np.stack([np.pad(x, ((0, terms - len(x)), (0, 0))) for x in arrays]))
     return tuple(out)
 
 
-def _filled(rows: Sequence[Any], shape: tuple[int, ...]) -> Array:
-    """Numbers of inputs one below the other, all with as many positions as those with the most."""
-    most = max((np.shape(each)[:-1] for each in rows), default=shape[:-1]) if len(shape) > 1 else ()
-    out = np.zeros((len(rows), *most, shape[-1]))
-    for row, each in zip(out, rows, strict=True):
-        row[tuple(map(slice, np.shape(each)[:-1]))] = each
+def _filled(rounds: Sequence[Sequence[Any]], shape: tuple[int, ...]) -> Array:
+    """Numbers of inputs, those of a round one below the other, all with as many positions as those with the most."""
+    numbers = [each for rows in rounds for each in rows]
+    most = max((np.shape(each)[:-1] for each in numbers), default=shape[:-1]) if len(shape) > 1 else ()
+    out = np.zeros((len(rounds), max(map(len, rounds), default=0), *most, shape[-1]))
+    for rows, into in zip(rounds, out, strict=True):
+        for row, each in zip(into, rows, strict=True):
+            row[tuple(map(slice, np.shape(each)[:-1]))] = each
     return out
 
 

@@ -42,6 +42,14 @@ INDEX_MOVES = ("relabel", "pick", "merge", "split")
 """Operations that only say which position (or coordinate) is meant: a function of the value moves into them."""
 
 
+_APART = {
+    False: "makes a position of each of finitely many random coordinates (a router's scores)",
+    True: "takes coordinates apart, as batch normalisation does, whose kernel is an expectation over all positions of the "
+    "batch together",
+}
+"""Why coordinates as positions have no kernel, by whether there are many."""
+
+
 def size_expression(size: Size) -> Any:
     """A size in SymPy: dimensions are positive symbols."""
     size = size.canonical
@@ -202,7 +210,8 @@ class Structure:
         if node.op in ("softmax", "top_k", "mask"):
             raise self.refusal(op, "reads scores that stay random at infinite width, so the kernel stays random")
         if node.op == "as_axis":
-            raise self.refusal(op, "makes a position of each of finitely many random coordinates (a router's scores)")
+            (made,) = (axis for axis in self.graph.axes(op) if axis.name == attr("axis"))
+            raise self.refusal(op, _APART[is_large(made.size)])
         raise KernelError(
             f"{self.graph.where(op)}: kernels have no rule for the operation {node.op}; "
             "add a view for it in ntksym/kernels/structure.py"
