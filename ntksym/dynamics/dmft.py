@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ntksym.dynamics.course import Course
 from ntksym.dynamics.slopes import loss_and_slope
 from ntksym.dynamics.units import exponent
 from ntksym.errors import DynamicsError
@@ -42,7 +43,7 @@ SOME = 3
 
 
 @dataclass(frozen=True, eq=False)
-class DynamicalMeanField:
+class DynamicalMeanField(Course):
     """What a deep linear network of infinite width does in training.
 
     Attributes:
@@ -53,11 +54,17 @@ class DynamicalMeanField:
         gradient_kernels: the same of g = n df/dh.
     """
 
+    schema = "dmft"
+
     program: str
     outputs: Array
     losses: Array
     feature_kernels: Array
     gradient_kernels: Array
+
+    def columns(self) -> dict[str, Array]:
+        """The loss over its course."""
+        return {"step": np.arange(len(self.losses)), "loss": self.losses}
 
 
 @dataclass(frozen=True)

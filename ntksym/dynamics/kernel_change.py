@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
+from ntksym.dynamics.course import Course
 from ntksym.errors import DynamicsError
 from ntksym.finite.record import finite_width
 from ntksym.language.program import Program
@@ -30,7 +31,7 @@ Array = Any
 
 
 @dataclass(frozen=True, eq=False)
-class KernelChange:
+class KernelChange(Course):
     """n times the mean change of the tangent kernel in training, to leading order.
 
     Attributes:
@@ -42,12 +43,19 @@ class KernelChange:
         fourth: of 1/n in E[K4_abcd], (m, m, m, m).
     """
 
+    schema = "kernel_change"
+
     program: str
     times: Array
     ntk: Array
     coefficient: Array
     third: Array
     fourth: Array
+
+    def columns(self) -> dict[str, Array]:
+        """The trace over that of the limit."""
+        traces = np.trace(self.coefficient, axis1=1, axis2=2) / np.trace(self.ntk)
+        return {"time": self.times, "n times the relative change of the trace": traces}
 
     def at(self, n: float) -> Array:
         """The predicted mean change of the kernel of networks of width n, (T, m, m)."""

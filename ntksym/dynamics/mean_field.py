@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
+from ntksym.dynamics.course import Course, Slots
 from ntksym.dynamics.slopes import loss_and_slope
 from ntksym.dynamics.units import MEAN, Units, expected, units
 from ntksym.errors import DynamicsError
@@ -38,7 +39,7 @@ REPLICATES = 8
 
 
 @dataclass(frozen=True, eq=False)
-class MeanField:
+class MeanField(Course):
     """Gradient flow of an infinitely wide hidden layer.
 
     Attributes:
@@ -52,6 +53,8 @@ class MeanField:
         slots: where each parameter stands in z, and its shape there.
     """
 
+    schema = "mean_field"
+
     program: str
     times: Array
     outputs: Array
@@ -59,7 +62,11 @@ class MeanField:
     standard_error: Array
     moments: Array
     units: Array | None
-    slots: Mapping[str, tuple[slice, tuple[int, ...]]]
+    slots: Slots
+
+    def columns(self) -> dict[str, Array]:
+        """The loss over its course."""
+        return {"time": self.times, "loss": self.losses}
 
 
 def mean_field(

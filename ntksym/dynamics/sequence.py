@@ -15,13 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from ntksym.dynamics.course import Course
 from ntksym.errors import DynamicsError
 
 Array = Any
 
+MODES = 3
+"""In a table, at most."""
+
 
 @dataclass(frozen=True, eq=False)
-class SequenceModel:
+class SequenceModel(Course):
     """Gradient flow of every mode at some times.
 
     Attributes:
@@ -31,10 +35,21 @@ class SequenceModel:
         eigenvalues: of the adaptive kernel, (T, modes); they start at those of the fixed one.
     """
 
+    schema = "sequence_model"
+
     times: Array
     fixed: Array
     adaptive: Array
     eigenvalues: Array
+
+    def columns(self) -> dict[str, Array]:
+        """The coefficients of the first modes."""
+        modes = [
+            (f"{kind}, mode {i + 1}", path[:, i])
+            for i in range(min(MODES, self.fixed.shape[1]))
+            for kind, path in (("fixed", self.fixed), ("adaptive", self.adaptive))
+        ]
+        return {"time": self.times, **dict(modes)}
 
 
 def sequence_model(observed: Any, eigenvalues: Any, times: Sequence[float]) -> SequenceModel:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
+from ntksym.dynamics.course import Course
 from ntksym.dynamics.posterior import checked
 from ntksym.errors import DynamicsError
 from ntksym.kernels.gram import as_compiled
@@ -28,16 +29,22 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class SoftmaxDynamics:
+class SoftmaxDynamics(Course):
     """Logits of an infinitely wide network on its way, (t, n, k) at the training and (t, m, k) at the test inputs.
 
     It is the network that starts at given outputs; their law over initial weights is Gaussian at the start only.
     """
 
+    schema = "softmax_dynamics"
+
     times: Array
     labels: Array
     train: Array
     test: Array
+
+    def columns(self) -> dict[str, Array]:
+        """The loss over its course."""
+        return {"time": self.times, "cross-entropy": self.losses}
 
     @property
     def losses(self) -> Array:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
+from ntksym.dynamics.course import Course
 from ntksym.errors import DynamicsError
 from ntksym.sampling.network import Network
 from ntksym.sampling.storage import Weights
@@ -29,7 +30,7 @@ Function = Callable[[Weights], Array]
 
 
 @dataclass(frozen=True, eq=False)
-class TaylorDynamics:
+class TaylorDynamics(Course):
     """A network and its Taylor models under the same gradient descent from the same weights.
 
     Attributes:
@@ -39,10 +40,17 @@ class TaylorDynamics:
         losses: the same of the model of each order.
     """
 
+    schema = "taylor_dynamics"
+
     network: Array
     models: Mapping[int, Array]
     network_losses: Array
     losses: Mapping[int, Array]
+
+    def columns(self) -> dict[str, Array]:
+        """The losses of the network and of its models."""
+        models = {f"loss of order {order}": losses for order, losses in self.losses.items()}
+        return {"step": np.arange(len(self.network_losses)), "loss": self.network_losses, **models}
 
     def distance(self, order: int) -> Array:
         """The root mean square difference between a model's outputs and the network's, at every step."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
+from ntksym.dynamics.course import Slots
 from ntksym.errors import DynamicsError
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
@@ -50,7 +51,7 @@ class Units:
     """
 
     network: Network
-    slots: Mapping[str, tuple[slice, tuple[int, ...]]]
+    slots: Slots
     stds: Array
     rates: Array
     power: Fraction

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ntksym.dynamics.course import Course, Slots
 from ntksym.dynamics.slopes import loss_and_slope
 from ntksym.dynamics.units import LAZY, Units, expected, units
 from ntksym.errors import DynamicsError
@@ -27,7 +28,7 @@ Array = Any
 
 
 @dataclass(frozen=True, eq=False)
-class WideLimit:
+class WideLimit(Course):
     """Training at infinite width, step by step.
 
     Attributes:
@@ -41,13 +42,19 @@ class WideLimit:
             network whose output is zero at the start.
     """
 
+    schema = "wide_limit"
+
     program: str
     parametrization: str
     outputs: Array
     losses: Array
     moments: Array
-    slots: Mapping[str, tuple[slice, tuple[int, ...]]]
+    slots: Slots
     features_move: bool
+
+    def columns(self) -> dict[str, Array]:
+        """The loss over its course."""
+        return {"step": np.arange(len(self.losses)), "loss": self.losses}
 
     def gram(self, parameter: str) -> Array:
         """The Gram matrices of one parameter's columns (rows of a readout), divided by n: (steps + 1, m, m).
