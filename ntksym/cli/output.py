@@ -45,11 +45,12 @@ class Answer:
     table: Table | None = None
 
 
-def format_of(form: str | None, path: str | None) -> str:
-    """The form asked for, or the one that the name of the file suggests."""
+def format_of(form: str | None, path: str | None, *more: str) -> str:
+    """The form asked for, or the one that the name of the file suggests; ``more`` are forms of this answer alone."""
     if form is None:
-        return SUFFIXES.get(Path(path or "").suffix.lower(), "text")
-    return one_of(form, (*FORMATS, "json"), "format")
+        suffixes = SUFFIXES | {f".{other}": other for other in more}
+        return suffixes.get(Path(path or "").suffix.lower(), "text")
+    return one_of(form, (*FORMATS, "json", *more), "format")
 
 
 def answer(

@@ -13,9 +13,9 @@ from ntksym.cli.recipes import read_parametrization, read_recipe
 from ntksym.cli.settings import names_of, one_of, optimizers_of, positive, sizes_of, suggestion
 from ntksym.errors import NtksymError
 from ntksym.language.program import Program
-from ntksym.records.tables import Table
 from ntksym.scaling.alignment import alignments
 from ntksym.scaling.derive import scaling_table
+from ntksym.scaling.numbers import Numbers
 from ntksym.scaling.optimizers import optimizers
 from ntksym.scaling.parametrizations import forms, parametrizations
 from ntksym.scaling.recipe import check_recipe
@@ -74,7 +74,9 @@ def scaling_command(
     ] = None,
     at: Annotated[
         str | None,
-        option(metavar="n=4096,L=12", help="Print the numbers at these sizes."),
+        option(
+            metavar="n=4096,L=12", help="Print the numbers at these sizes; --format json or toml for a training script."
+        ),
     ] = None,
     base: Annotated[
         str | None,
@@ -88,7 +90,7 @@ def scaling_command(
     if arch is None and explain:  # in `ntksym scaling --explain mlp` the option has taken the architecture
         arch, explain = explain, ""
     _compatible(explain=explain, check=check, at=at, form=form, format=format, base=base, lr=lr)
-    shown = format_of(format, output)
+    shown = format_of(format, output, *(["toml"] if at is not None else []))
     options = _options(optimizer, parametrization, alignment, large)
     if form is not None:
         one_of(form, forms, "form")
@@ -105,7 +107,9 @@ def scaling_command(
         return Answer(_explained(table, explain or None), output)
     if at is not None:
         numbers = _numbers(table, program, at, base, lr)
-        return answer(shown, output, numbers, numbers.to_json)
+        if shown == "toml":
+            return Answer(numbers.to_toml(), output)
+        return answer(shown, output, numbers.to_table(), numbers.to_json)
     return answer(shown, output, table.to_table(), table.to_json)
 
 
@@ -153,12 +157,12 @@ def _explained(table: ScalingTable, name: str | None) -> str:
     return table.explain(name)
 
 
-def _numbers(table: ScalingTable, program: Program, at: str, base: str | None, lr: str | None) -> Table:
-    """The table of numbers at the sizes asked for."""
+def _numbers(table: ScalingTable, program: Program, at: str, base: str | None, lr: str | None) -> Numbers:
+    """The numbers at the sizes asked for."""
     dims = [dim.name for dim in program.dims]
     wanted: dict[str, Any] = dict(sizes_of(at, dims, "--at"))
     if base is not None:
         wanted["base"] = sizes_of(base, dims, "--base")
     if lr is not None:
         wanted["lr"] = float(positive(lr, "--lr"))
-    return table.at(**wanted).to_table()
+    return table.at(**wanted)

@@ -1,39 +1,48 @@
-"""From exponents to the numbers a person types: multiplier, std, rate, epsilon, decay at concrete sizes."""
+"""A table's numbers at concrete sizes, for people to type and for files that training scripts read."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-from ntksym.errors import ProgramError, ScalingError
-from ntksym.language.dims import Number, Size
-from ntksym.language.program import Node, Program
+from ntksym.errors import ScalingError
 from ntksym.records.tables import Cell, Table, Tabular
-from ntksym.scaling.entries import contracts
-from ntksym.scaling.growth import Growth
 
-if TYPE_CHECKING:
-    from ntksym.scaling.table import Origin, ParameterScaling
+SCHEMA = "ntksym.numbers/1"
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that TOML takes without quotes."""
 
 
 @dataclass(frozen=True)
 class ParameterNumbers:
-    """The numbers of one parameter: None where there is none, text where a fixed size in it is not known."""
+    """The numbers of one parameter: None where there is none, text where a fixed size in it is not known.
+
+    ``init`` is "normal", "zeros" or "ones". ``tied`` holds further multipliers, by the value that a use makes.
+    ``tensors`` are the names that the parameter has in a model, one for each copy; its own name where there are none.
+    """
 
     name: str
     multiplier: float
+    init: str
     init_std: float | str
     lr: float | None
     eps: float | None
     weight_decay: float | None
+    optimizer: str
     tied: tuple[tuple[str, float], ...] = ()
+    tensors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Numbers(Tabular):
-    """A scaling table at concrete sizes."""
+    """A scaling table at concrete sizes, to be written to a file and read back without a program.
+
+    The file says all that a training script needs, as plain numbers by parameter: a script can read it with ``json``
+    or ``tomllib`` alone.
+    """
 
     program: str
     sizes: tuple[tuple[str, float], ...]
@@ -48,6 +57,57 @@ class Numbers(Tabular):
             if row.name == name:
                 return row
         raise KeyError(f"no parameter {name!r}; there are: {', '.join(row.name for row in self.parameters)}")
+
+    def groups(self, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Parameter groups as optimizers of PyTorch take them, of a model's parameters by name.
+
+        Rows with equal numbers share a group; what is frozen is left out. Raises ScalingError for a parameter that only
+        one side has.
+        """
+        left = dict(parameters)
+        groups: dict[tuple[tuple[str, float], ...], list[Any]] = {}
+        for row in self.parameters:
+            for name in row.tensors or (row.name,):
+                if name not in left:
+                    raise ScalingError(f"the model has no parameter {name!r}; are the numbers those of its size?")
+                parameter = left.pop(name)
+                options = {"lr": row.lr, "eps": row.eps, "weight_decay": row.weight_decay}
+                if row.lr is not None and getattr(parameter, "requires_grad", True):
+                    key = tuple((option, value) for option, value in options.items() if value is not None)
+                    groups.setdefault(key, []).append(parameter)
+        idle = [name for name, parameter in left.items() if getattr(parameter, "requires_grad", True)]
+        if idle:
+            raise ScalingError(f"there are no numbers for the model's parameter {idle[0]!r}; freeze or remove it")
+        return [{"params": params, **dict(key)} for key, params in groups.items()]
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain JSON object with ``"schema": "ntksym.numbers/1"``; ``from_json`` inverts it."""
+        parameters = {row.name: _row(row) for row in self.parameters}
+        head = {"schema": SCHEMA, "program": self.program, "sizes": dict(self.sizes), "base": dict(self.base)}
+        return {**head, **({"baseless": list(self.baseless)} if self.baseless else {}), "parameters": parameters}
+
+    def to_toml(self) -> str:
+        """The same as a TOML document, one table for each parameter; ``from_json(tomllib.loads(...))`` inverts it."""
+        data = self.to_json()
+        parameters = data.pop("parameters")
+        head = "\n".join(f"{key} = {_toml(value)}" for key, value in data.items())
+        tables = ("\n".join(_table(name, row)) for name, row in parameters.items())
+        return "\n\n".join((head, *tables)) + "\n"
+
+    @staticmethod
+    def from_json(data: Any) -> Numbers:
+        """The numbers that ``to_json`` or ``to_toml`` wrote; raises ScalingError for anything else."""
+        schema = data.get("schema") if isinstance(data, Mapping) else None
+        if schema != SCHEMA:
+            raise ScalingError(f"these are no numbers of a table: the schema is {schema!r}, expected {SCHEMA!r}")
+        try:
+            rows = tuple(_from_row(name, row) for name, row in data["parameters"].items())
+            sizes, base = (tuple((name, float(size)) for name, size in data[key].items()) for key in ("sizes", "base"))
+            return Numbers(str(data["program"]), sizes, base, rows, tuple(data.get("baseless", ())))
+        except KeyError as error:
+            raise ScalingError(f"these numbers are not complete: they lack {error}") from None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ScalingError(f"these numbers cannot be read: {error}") from None
 
     def to_table(self) -> Table:
         """The numbers as a table for any renderer."""
@@ -67,6 +127,55 @@ class Numbers(Tabular):
         return Table(title, tuple(Cell(c) for c in columns), tuple(rows), notes)
 
 
+def _row(row: ParameterNumbers) -> dict[str, Any]:
+    """What a file says of one parameter; what there is not is left out."""
+    columns = ("multiplier", "init", "init_std", "lr", "eps", "weight_decay", "optimizer")
+    out = {column: value for column in columns if (value := getattr(row, column)) is not None}
+    if row.tied:
+        out["tied"] = [{"at": at, "multiplier": by} for at, by in row.tied]
+    if row.tensors:
+        out["tensors"] = list(row.tensors)
+    return out
+
+
+def _from_row(name: str, row: Mapping[str, Any]) -> ParameterNumbers:
+    def number(column: str) -> float | None:
+        return float(row[column]) if column in row else None
+
+    std = row["init_std"]
+    return ParameterNumbers(
+        name,
+        float(row["multiplier"]),
+        str(row["init"]),
+        std if isinstance(std, str) else float(std),
+        number("lr"),
+        number("eps"),
+        number("weight_decay"),
+        str(row["optimizer"]),
+        tuple((str(use["at"]), float(use["multiplier"])) for use in row.get("tied", ())),
+        tuple(row.get("tensors", ())),
+    )
+
+
+def _table(name: str, row: Mapping[str, Any]) -> Iterator[str]:
+    yield f"[parameters.{_key(name)}]"
+    yield from (f"{key} = {_toml(value)}" for key, value in row.items())
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _toml(name)
+
+
+def _toml(value: Any) -> str:
+    """A value in TOML; its basic strings are those of JSON."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _cell(value: float | str | None) -> Cell:
     if value is None:
         return Cell("")
@@ -75,78 +184,3 @@ def _cell(value: float | str | None) -> Cell:
 
 def _sizes(sizes: tuple[tuple[str, float], ...]) -> str:
     return ", ".join(f"{name} = {value:g}" for name, value in sizes)
-
-
-def numbers(
-    origin: Origin,
-    rows: tuple[ParameterScaling, ...],
-    large: tuple[str, ...],
-    sizes: Mapping[str, Number],
-    base: Mapping[str, Number],
-    *,
-    lr: float,
-    eps: float,
-    weight_decay: float,
-) -> Numbers:
-    """Every exponent turned into a number: what holds at the base sizes, times the growth from there.
-
-    At the base sizes the network is the plain one (multiplier 1, std sigma / sqrt(fan-in), the given lr, eps and
-    weight decay). A large dimension without a base counts from 1; fixed dimensions come from ``sizes`` or their
-    defaults.
-    """
-    program = origin.program
-    known = {dim.name for dim in program.dims}
-    for name, value in {**base, **sizes}.items():
-        if name not in known:
-            raise ScalingError(f"{program.name} has no dimension {name!r}; it has: {', '.join(sorted(known))}")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-            raise ScalingError(f"the size {name} = {value!r} is not a positive number")
-    for name in base:
-        if name not in large:
-            raise ScalingError(f"{name} is not large in this table, so it needs no base; large are: {', '.join(large)}")
-    now = {name: float(sizes.get(name, base.get(name, 1))) for name in large}
-    then = {name: float(base.get(name, 1)) for name in large}
-
-    def factor(growth: Growth | None) -> float | None:
-        return None if growth is None else growth.factor(now) / growth.factor(then)
-
-    def scaled(value: float, growth: Growth | None) -> float | None:
-        by = factor(growth)
-        return None if by is None else value * by
-
-    nodes = {node.name: node for node in program.parameters}
-    before = {**{k: v for k, v in sizes.items() if k not in large}, **then}
-    out = []
-    for row in rows:
-        grown = factor(row.init_std)
-        assert grown is not None
-        out.append(
-            ParameterNumbers(
-                row.name,
-                factor(row.multiplier) or 0.0,
-                _std(program, nodes[row.name], before, grown),
-                scaled(lr, row.lr),
-                scaled(eps, row.eps),
-                scaled(weight_decay, row.weight_decay),
-                tuple((tie.at, factor(tie.multiplier) or 0.0) for tie in row.tied),
-            )
-        )
-    shown = {
-        **{k: float(v) for k, v in sizes.items()},
-        **{k: v for k, v in now.items() if k in {**sizes, **base}},
-    }
-    given = tuple((name, float(value)) for name, value in base.items())
-    baseless = tuple(name for name in large if name in sizes and name not in base)
-    return Numbers(program.name, tuple(shown.items()), given, tuple(out), baseless)
-
-
-def _std(program: Program, node: Node, base: Mapping[str, Number], grown: float) -> float | str:
-    """sigma / sqrt(fan-in) at the base sizes, times the growth; with the unknown part as text."""
-    if node.attr("init") != "normal" or node.attr("value") == 0:
-        return 0.0
-    sigma = float(node.attr("value")) * grown
-    fan_in: Size = contracts(program, node)
-    try:
-        return sigma / math.sqrt(fan_in.value(base))
-    except ProgramError:
-        return f"{sigma:.6g}/sqrt({fan_in})"

@@ -12,8 +12,9 @@ from ntksym.language.dims import Number
 from ntksym.language.program import Program
 from ntksym.records.predictions import Experiment, Prediction
 from ntksym.records.tables import Table, Tabular
+from ntksym.scaling.concrete import numbers
 from ntksym.scaling.growth import Growth
-from ntksym.scaling.numbers import Numbers, numbers
+from ntksym.scaling.numbers import Numbers
 
 SCHEMA = "ntksym.scaling_table/1"
 COLUMNS = ("multiplier", "init_std", "lr", "eps", "weight_decay")

@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+import tomllib
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from ntksym import zoo
 from ntksym.language import activation
-from ntksym.scaling import ScalingTable, scaling_table
+from ntksym.scaling import Numbers, ScalingTable, scaling_table
 from tests.cli.helpers import Run
 
 
@@ -104,10 +106,17 @@ def test_numbers(run: Run) -> None:
     assert (code, out) == (0, expected.to_csv())
 
 
-def test_numbers_as_text_and_json(run: Run) -> None:
-    expected = scaling_table(zoo.load("resnet")).at(n=4096, L=12).to_table()
-    assert run("scaling", "resnet", "--at", "n=4096,L=12")[1] == f"{expected}\n"
-    assert json.loads(run("scaling", "resnet", "--at", "n=4096,L=12", "--format", "json")[1]) == expected.to_json()
+def test_numbers_as_text_and_in_files(run: Run, tmp_path: Path) -> None:
+    expected = scaling_table(zoo.load("resnet")).at(n=4096, L=12)
+    asked = ("scaling", "resnet", "--at", "n=4096,L=12")
+    assert run(*asked)[1] == f"{expected}\n"
+    assert Numbers.from_json(json.loads(run(*asked, "--format", "json")[1])) == expected
+    path = tmp_path / "numbers.toml"
+    assert run(*asked, "-o", str(path)) == (0, "", "")
+    assert Numbers.from_json(tomllib.loads(path.read_text(encoding="utf-8"))) == expected
+    code, out, err = run("scaling", "resnet", "--format", "toml")  # there are no numbers without sizes
+    assert (code, out) == (2, "")
+    assert "toml" in err
 
 
 def test_help_and_version(run: Run) -> None:

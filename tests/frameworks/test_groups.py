@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import tomllib
 
 import pytest
 
@@ -151,6 +152,34 @@ def test_initial_weights_have_the_std_of_the_table(models, mlp):
     assert float(own["net.2.weight"].detach().std()) == pytest.approx(512**-0.5, rel=0.007)
     assert float(own["net.6.weight"].detach().std()) == pytest.approx(32**-0.5 * 32 / 512, rel=0.16)
     assert not own["net.4.bias"].any()
+
+
+def test_a_file_of_numbers_makes_the_same_groups(models, gpt_table):
+    model = models.GPT(128, 5)
+    named = dict(model.named_parameters())
+    numbers = ns.torch_numbers(model, gpt_table, lr=3e-3, base=BASE, weight_decay=0.1)
+    data = tomllib.loads(numbers.to_toml())
+    expected = ns.param_groups(model, gpt_table, lr=3e-3, base=BASE, weight_decay=0.1)
+    read = ns.Numbers.from_json(data).groups(named)
+    # a script that has the file alone
+    by_hand = {
+        name: {column: row[column] for column in ("lr", "eps", "weight_decay")}
+        for row in data["parameters"].values()
+        for name in row["tensors"]
+    }
+    assert by_hand.keys() == named.keys()
+    for groups in (expected, read):
+        of = {id(p): {k: v for k, v in group.items() if k != "params"} for group in groups for p in group["params"]}
+        assert of == {id(named[name]): options for name, options in by_hand.items()}
+    frozen = models.GPT(128, 5)
+    frozen.wte.requires_grad_(False)
+    assert len([p for g in numbers.groups(dict(frozen.named_parameters())) for p in g["params"]]) == len(named) - 1
+
+
+def test_a_file_names_the_modules_of_a_tied_parameter():
+    table = ns.scaling_table(ns.from_torch(Tied, {"n": (16, 32)}, torch.zeros(2, 5, dtype=torch.long)))
+    numbers = ns.torch_numbers(Tied(64), table, lr=1e-3, base={"n": 16})
+    assert ("readout", 0.25) in numbers["table.weight"].tied
 
 
 def test_what_does_not_fit_is_named(models, mlp):

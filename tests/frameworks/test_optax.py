@@ -1,5 +1,7 @@
 """A table's numbers through Optax."""
 
+import json
+
 import pytest
 
 import ntksym as ns
@@ -25,6 +27,18 @@ def test_each_parameter_moves_at_its_own_rate(nested):
     assert float(-moved[0]) == pytest.approx(0.1 * 64 / 256, rel=1e-6)  # single precision
     first = updates["input"]["w"] if nested else updates["input.w"]
     assert float(-first[0]) == pytest.approx(0.1 * 256 / 64, rel=1e-6)
+
+
+def test_numbers_from_a_file_serve_as_well():
+    numbers = ns.scaling_table(ns.zoo.load("mlp")).at(n=256, base={"n": 64}, lr=0.1)
+    read = ns.Numbers.from_json(json.loads(json.dumps(numbers.to_json())))
+    parameters = {row.name: jax.numpy.zeros(3) for row in numbers.parameters}
+    ones = jax.tree_util.tree_map(jax.numpy.ones_like, parameters)
+    updates = []
+    for rows in (numbers, read):
+        transform = ns.optax_transform(rows, lambda row: optax.adam(row.lr, eps=row.eps))
+        updates.append(transform.update(ones, transform.init(parameters))[0])
+    assert all((updates[0][name] == updates[1][name]).all() for name in parameters)
 
 
 def test_an_unknown_parameter_is_named():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ntksym._lazy import lazy
@@ -62,15 +63,39 @@ def param_groups(
         0.0005 [(10, 256)]
         0.001 [(10,)]
     """
+    numbers = torch_numbers(model, table, lr=lr, base=base, eps=eps, weight_decay=weight_decay, sizes=sizes)
+    return numbers.groups(_own(model))
+
+
+def torch_numbers(
+    model: Any,
+    table: ScalingTable,
+    *,
+    lr: float,
+    base: Mapping[str, Number],
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    sizes: Mapping[str, int] | None = None,
+) -> Numbers:
+    """The numbers that ``param_groups`` gives to a model, as a record to be written to a file (``to_toml``).
+
+    Every row has the names of the model's own parameters, so a training script needs the file and nothing else:
+    ``Numbers.from_json(tomllib.loads(text)).groups(dict(model.named_parameters()))``. Takes and raises what
+    ``param_groups`` does.
+    """
     program, sizes = _program(table), _sizes(model, table, sizes)
-    numbers = _numbers(table, sizes, base, lr=lr, eps=eps, weight_decay=weight_decay)
-    groups: dict[tuple[tuple[str, float], ...], list[Any]] = {}
-    for name, parameters in _parameters(model, program, sizes):
-        row = numbers[name]
-        settings = {"lr": row.lr, "eps": row.eps, "weight_decay": row.weight_decay}
-        key = tuple((option, value) for option, value in settings.items() if value is not None)
-        groups.setdefault(key, []).extend(p for p in parameters if p.requires_grad)
-    return [{"params": parameters, **dict(key)} for key, parameters in groups.items() if parameters]
+    numbers, places = _numbers(table, sizes, base, lr=lr, eps=eps, weight_decay=weight_decay), _places(program)
+    for _ in _parameters(model, program, sizes):
+        pass  # raises where the model does not fit
+    rows = (
+        replace(
+            row,
+            tied=tuple((places.get(at, at), by) for at, by in row.tied),
+            tensors=program.sources[row.name].names(sizes),
+        )
+        for row in numbers.parameters
+    )
+    return replace(numbers, parameters=tuple(rows))
 
 
 def apply_init(
