@@ -47,6 +47,7 @@ from ntksym.records.formula import (
     Pointwise,
     Shared,
     State,
+    is_one_point,
     readings,
     ref,
 )
@@ -147,13 +148,15 @@ class _Lowering:
             self.spaces.follow(line)
             self.lines[line.name] = line
             return
-        if not isinstance(line, Gram | Algebra | Expected | Pointwise) or line.name.startswith("m"):
+        if not isinstance(line, Gram | Algebra | Expected | Pointwise):
             raise KernelError(f"{line.meaning}: this line with positions cannot be compiled yet; use evaluate()")
         self.spaces.place(line)
         if isinstance(line, Pointwise) and line.op not in ("rsqrt", "expression"):
             raise KernelError(f"{line.meaning}: this value of one input cannot be compiled yet; use evaluate()")
         if isinstance(line, Gram) and (line.tokens or line.first != line.second):
             raise KernelError(f"{line.meaning}: this product of inputs cannot be compiled yet; use evaluate()")
+        if isinstance(line, Expected) and is_one_point(line.name) and line.evidence.kind != "exact":
+            raise KernelError(f"{line.meaning}: a mean without a closed form cannot be compiled yet; use evaluate()")
         self.lines[line.name] = line
         if isinstance(line, Expected) and line.evidence.kind == "exact":
             source = covariance_of(line)
@@ -205,18 +208,21 @@ class _Lowering:
                 alone += self._combined_alone(after, state.after)
                 both += self.combined(after, state.after)
                 carried += [state.name + end for end in self._ends(state.name)]
-            alone_carried = tuple(state.name + end for state in line.states for end in ("", *ROOTS))
+            alone_carried = tuple(state.name + end for state in line.states for end in _alone_ends(state.name))
             point.append(Part(tuple(alone), line.times, alone_carried))
             pair.append(Part(_once(both), line.times, tuple(carried)))
             alone, both = [], []
             for state in line.states:
-                alone += [(state.final + end, symbol(state.name + end)) for end in ("", *ROOTS)]
+                alone += [(state.final + end, symbol(state.name + end)) for end in _alone_ends(state.name)]
                 both += [(state.final + end, symbol(state.name + end)) for end in self._ends(state.name)]
         point.append(Part(tuple(alone)))
         pair.append(Part(_once(both)))
         return tuple(point), tuple(pair)
 
     def _ends(self, name: str) -> tuple[str, ...]:
+        """What there is of a line at a pair: nothing of a mean, whose products are written out where they are read."""
+        if is_one_point(name):
+            return ()
         return ("", "__c", "__g") if name in self.angles else ("",)
 
     def alone(self, line: Line) -> list[Statement]:
@@ -248,7 +254,7 @@ class _Lowering:
 
     def both(self, line: Line) -> list[Statement]:
         """A line at a pair of inputs."""
-        if isinstance(line, Gram | Pointwise):
+        if isinstance(line, Gram | Pointwise) or is_one_point(line.name):
             return []
         if isinstance(line, Moved | Shared | Averaged):
             return self._moved(line.name)
@@ -301,6 +307,8 @@ class _Lowering:
 
     def combined(self, name: str, expression: Any) -> list[Statement]:
         """An expression in other lines; with c and g of a sum of covariances."""
+        if is_one_point(name):
+            return []
         value = [(name, _pair(expression))]
         if name not in self.angles:
             return value
@@ -338,8 +346,15 @@ class _Lowering:
 ROOTS = ("__r", "__h")
 
 
+def _alone_ends(name: str) -> tuple[str, ...]:
+    """What there is of a line where both inputs are one: of a mean no root."""
+    return ("",) if is_one_point(name) else ("", *ROOTS)
+
+
 def _roots(name: str) -> list[Statement]:
-    """The root of a diagonal and its inverse."""
+    """The root of a diagonal and its inverse; nothing of a mean, which may be negative."""
+    if is_one_point(name):
+        return []
     return [(f"{name}__r", sympy.sqrt(symbol(name))), (f"{name}__h", inverse(root(name)))]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from ntksym.codegen.statements import SINGLE, Gap, Linear, Move, Part, Series, Statement, Window, base, names_read
 from ntksym.errors import KernelError
-from ntksym.records.formula import Averaged, Layout, Line, Moved, Pointwise, Shared, State
+from ntksym.records.formula import Averaged, Layout, Line, Moved, Pointwise, Shared, State, is_one_point
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Spaces:
     def place(self, line: Line | State) -> None:
         """Find the space of a line; entries of lines over one point are diagonal ones."""
         layout = line.layout
-        if isinstance(line, Pointwise):
+        if isinstance(line, Pointwise) or is_one_point(line.name):
             layout = Layout(layout.left, layout.left)
         if layout.shared:
             raise KernelError(f"{line.meaning}: shared positions cannot be compiled yet; use evaluate()")

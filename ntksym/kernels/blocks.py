@@ -10,7 +10,7 @@ from typing import Any
 from ntksym._lazy import lazy
 from ntksym.errors import KernelError
 from ntksym.kernels.scalars import Definition, apart, change, changes, definitions, joined, number, numbers
-from ntksym.records.formula import Formula, Loop, readings, ref, walk
+from ntksym.records.formula import Formula, Loop, is_one_point, readings, ref, walk
 
 sympy = lazy("sympy")
 mpmath = lazy("mpmath")
@@ -151,5 +151,5 @@ def _block(loop: Loop) -> BlockMap:
 
 def _entries(loop: Loop) -> Iterator[tuple[Any, Any, Any]]:
     for state in loop.states:
-        for side in ("1", "2") if state.name.startswith("m") else ("11", "12", "22"):
+        for side in ("1", "2") if is_one_point(state.name) else ("11", "12", "22"):
             yield ref(state.name, side), apart(state.start, side), apart(state.after, side)

@@ -27,6 +27,7 @@ from ntksym.records.formula import (
     Shared,
     Stacked,
     State,
+    is_one_point,
     names_in,
     readings,
     ref,
@@ -83,7 +84,7 @@ def _pruned_loop(loop: Loop, needed: set[str]) -> Loop:
 
 def marked(mark: str, name: str) -> str:
     """The name of a derivative; that of a line over one point stays one over one point."""
-    return f"m{mark}{name}" if name.startswith("m") else f"{mark}{name}"
+    return f"m{mark}{name}" if is_one_point(name) else f"{mark}{name}"
 
 
 @dataclass

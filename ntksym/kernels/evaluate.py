@@ -32,6 +32,7 @@ from ntksym.records.formula import (
     Pointwise,
     Shared,
     Stacked,
+    is_one_point,
     readings,
 )
 
@@ -173,7 +174,7 @@ class Evaluation:
         count = round(float(times))
         if abs(float(times) - count) > 1e-9 or count < 0:
             raise KernelError(f"{loop.meaning}: {times} is not a number of copies")
-        one_point = {state.name: state.name.startswith("m") for state in loop.states}
+        one_point = {state.name: is_one_point(state.name) for state in loop.states}
         for state in loop.states:
             self._set(state.name, self.expression(state.start, state.layout, one_point[state.name]))
         for _ in range(count):
@@ -223,7 +224,7 @@ def _algebra(e: Evaluation, line: Algebra) -> Labelled:
 
 
 def _expected(e: Evaluation, line: Expected) -> Labelled:
-    one_point = line.name.startswith("m")
+    one_point = is_one_point(line.name)
     layout = line.layout
     shape = (e._count(one_point), *e._shape(layout))
     arguments = {name: e.expression(x, layout, one_point).data for name, x in line.arguments}
@@ -245,7 +246,7 @@ def _answered(e: Evaluation, answer: Any, arguments: dict[str, Array]) -> Array:
 
 
 def _differential(e: Evaluation, line: Differential) -> Labelled:
-    one_point, layout, of = line.name.startswith("m"), line.layout, line.of
+    one_point, layout, of = is_one_point(line.name), line.layout, line.of
     shape = (e._count(one_point), *e._shape(layout))
     same = np.zeros(shape, dtype=bool) if of.diagonal is None else e.is_same(layout)
     out = np.empty(shape, dtype=object if e.numbers.array(0).dtype == object else float)
@@ -300,7 +301,7 @@ def _shared(e: Evaluation, line: Shared) -> Labelled:
 
 
 def _stacked(e: Evaluation, line: Stacked) -> Labelled:
-    one_point = line.name.startswith("m")
+    one_point = is_one_point(line.name)
     side, axes = line.side, {"left": line.layout.left, "right": line.layout.right}
     axes = {key: tuple(a for a in value if key != side or a.name != line.axis) for key, value in axes.items()}
     layout = Layout(axes["left"], axes["right"], line.layout.shared)

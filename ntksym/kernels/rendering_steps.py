@@ -32,6 +32,7 @@ from ntksym.records.formula import (
     Pointwise,
     Stacked,
     State,
+    is_one_point,
     readings,
     walk,
 )
@@ -312,7 +313,7 @@ class _Writer:
         return Gaussians(_variables(question.n), question.mean, question.covariance, tuple(stands), level)
 
     def place(self, line: Expected) -> Place:
-        return self.positions.home(line.layout, "1" if line.name.startswith("m") else "12")
+        return self.positions.home(line.layout, "1" if is_one_point(line.name) else "12")
 
     def expected(self, line: Expected, level: int) -> None:
         left = self.positions.symbol(line.name, self.place(line))
@@ -342,7 +343,7 @@ class _Writer:
             self.state(state, state.after, index + 1, level + 1, inside)
 
     def state(self, state: State, value: Any, round_: Any, level: int, known: list[tuple[Any, Any]]) -> None:
-        place = self.positions.home(state.layout, "1" if state.name.startswith("m") else "12")
+        place = self.positions.home(state.layout, "1" if is_one_point(state.name) else "12")
         levels = (*self.names[state.name].levels[:-1], round_)
         left = self.positions.symbol(state.name, place, levels)
         shown = self.expression(value, place)

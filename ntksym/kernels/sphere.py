@@ -9,7 +9,7 @@ from typing import Any
 from ntksym._lazy import lazy
 from ntksym.errors import KernelError
 from ntksym.kernels.scalars import Definition, apart, definitions, number, numbers
-from ntksym.records.formula import Formula, Gram, Line, Loop, readings, ref
+from ntksym.records.formula import Formula, Gram, Line, Loop, is_one_point, readings, ref
 
 sympy = lazy("sympy")
 mpmath = lazy("mpmath")
@@ -154,7 +154,7 @@ class Unrolling:
         if not times.is_Integer or times < 0:
             names = ", ".join(f"{s.name}=10" for s in times.free_symbols)
             raise KernelError(f"{loop.meaning}: on_sphere runs every copy; add {names or 'a whole number'}")
-        entries = [(s, side) for s in loop.states for side in (("1",) if s.name.startswith("m") else ("11", "12"))]
+        entries = [(s, side) for s in loop.states for side in (("1",) if is_one_point(s.name) else ("11", "12"))]
         values = [(s.name, side, s.meaning, s.start) for s, side in entries]
         for k in range(int(times) + 1):
             new = [(ref(name, side), self.rename(apart(x, side)), meaning) for name, side, meaning, x in values]

@@ -35,6 +35,11 @@ def ref(name: str, side: str = "12") -> Any:
     return sympy.Symbol(f"{name}|{side}", real=True)
 
 
+def is_one_point(name: str) -> bool:
+    """Whether a name is that of a function of one point, such as a mean: these begin with m."""
+    return name.startswith("m")
+
+
 def readings(expression: Any) -> dict[Any, tuple[str, str]]:
     """The symbols of an expression that read lines: the line's name, and at which points."""
     found = {}
@@ -111,8 +116,7 @@ class Algebra(Line):
 class Expected(Line):
     """A Gaussian expectation: ``answer`` in symbols of its own, and the expressions that they stand for.
 
-    ``diagonal`` is the same where both points are one, where the first form would be singular. ``one_point`` marks a
-    function of one point. Answers are ``ntksym.gaussian.Answer`` records.
+    ``diagonal`` is the same where both points are one, where the first form would be singular. Answers are ``ntksym.gaussian.Answer`` records.
     """
 
     answer: Any

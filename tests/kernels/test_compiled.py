@@ -75,6 +75,35 @@ def test_two_inputs_have_cosines_of_their_own() -> None:
             assert apart(ours, theirs.astype(float)) < 1e-12
 
 
+def several(phi: str, L: int | None = None) -> ns.Program:
+    """Activations of means that are not 0 are added: their means meet in products."""
+    n = ns.dim("n")
+
+    def both(h: ns.Value) -> ns.Value:
+        return ns.map(phi, ns.dense(h, n, name="one")) + ns.map(phi, ns.dense(h, n, name="other"))
+
+    @ns.program
+    def net(x: ns.Vector("d")):
+        return ns.dense(both(x) if L is None else ns.repeat(L, both, ns.dense(x, n, name="first")), 1, name="out")
+
+    return net()
+
+
+@pytest.mark.parametrize("L", [None, 2])
+def test_means_meet_in_products(L: int | None) -> None:
+    some = X[[0, 1, 2, 17, 23]]  # parallel ones lose digits after several layers, and the kernel says so
+    expected = kernel_recursion(several("relu", L)).evaluate(some, digits=20, sigma_w=0.9)
+    kernel = compiled_kernel(several("relu", L), sigma_w=0.9)
+    for ours, theirs in zip(kernel(some), (expected.nngp, expected.ntk), strict=True):
+        assert apart(ours, theirs.astype(float)) < (1e-12 if kernel.stable else 1e-7)
+    assert kernel.stable == (L is None)
+
+
+def test_means_without_a_closed_form_are_refused() -> None:
+    with pytest.raises(KernelError, match=r"a mean without a closed form cannot be compiled yet; use evaluate\(\)"):
+        compiled_kernel(several("softplus"))(X[:2])
+
+
 @pytest.mark.parametrize("backend", list(backends))
 @pytest.mark.parametrize("name", ["relu", "gelu", "resnet"])
 def test_backends_agree(name: str, backend: str) -> None:

@@ -35,6 +35,8 @@ def network(kind: str, phi: str = "relu") -> ns.Program:
             elif layer == "residual":
                 h = ns.conv(h, n, 1, name=f"one{k}")
                 h = ns.map(phi, h + ns.conv(ns.map(phi, h), n, 3, name=f"conv{k}"))
+            elif layer == "two":
+                h = ns.map(phi, ns.conv(h, n, 3, name=f"one{k}")) + ns.map(phi, ns.conv(h, n, 1, name=f"other{k}"))
             elif layer == "repeated":
                 h = ns.repeat(2, lambda h: ns.map(phi, ns.conv(h, n, 3, name="conv")), h)
             elif layer == "normed":
@@ -61,6 +63,7 @@ CASES: dict[str, tuple[ns.Program, dict[str, float]]] = {
     "residual": (network("pool residual"), {"sigma_b": 0.2}),
     "normed": (network("flatten normed"), {"sigma_b": 0.0}),
     "erf": (network("flatten conv", "erf"), {"sigma_b": 0.2}),
+    "means": (network("flatten two"), {"sigma_b": 0.2}),
     "leaky": (network("pool conv", "leaky_relu"), {"sigma_b": 0.2}),
 }
 
