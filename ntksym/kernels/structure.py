@@ -44,8 +44,8 @@ INDEX_MOVES = ("relabel", "pick", "merge", "split")
 
 _APART = {
     False: "makes a position of each of finitely many random coordinates (a router's scores)",
-    True: "takes coordinates apart, as batch normalisation does, whose kernel is an expectation over all positions of the "
-    "batch together",
+    True: "takes coordinates apart, as batch normalisation does, whose kernel is an expectation over all positions of "
+    "the batch together",
 }
 """Why coordinates as positions have no kernel, by whether there are many."""
 

@@ -12,6 +12,7 @@ from ntksym.language.interpret import draw, run, values
 from ntksym.language.layers import (
     attention,
     avg_pool,
+    batchnorm,
     bias,
     conv,
     dense,

@@ -21,7 +21,7 @@ from ntksym.language.ops import (
     weight,
 )
 from ntksym.language.ops_axes import as_axis, merge, patches, relabel, split
-from ntksym.language.ops_checks import axis_of, checked
+from ntksym.language.ops_checks import axes_of, axis_of, checked
 from ntksym.language.source import fail
 from ntksym.language.trace import Value, Weight
 
@@ -131,6 +131,20 @@ def layernorm(x: Value, *, name: str | None = None) -> Value:
 def rmsnorm(x: Value, *, name: str | None = None) -> Value:
     """Divide by the root mean square of the coordinates; with a ``name``, then a gain ``name.g``."""
     return _affine(normalise(x), name, with_bias=False)
+
+
+def batchnorm(x: Value, *axes: str | Axis | Dim, name: str | None = None) -> Value:
+    """Centre and normalise every coordinate over position axes; with a ``name``, then gain and bias as ``layernorm``.
+
+    The batch must be one of the axes (all of the value's, unless some are named): an architecture with this layer is a
+    function of several examples at once, such as ``ns.Sequence(32, "d_in", name="batch")``.
+    """
+    x, what = checked(x, "ns.batchnorm"), "ns.batchnorm"
+    along, coordinate = axes_of(x, axes, what), "coordinate"
+    y = normalise(merge(as_axis(x, coordinate), *along), centre=True)
+    for axis in along:
+        y = split(y, axis.name, axis.size)
+    return _affine(merge(y, coordinate), name, with_bias=True)
 
 
 def _affine(x: Value, name: str | None, with_bias: bool) -> Value:

@@ -39,14 +39,14 @@ def loaded(model, program, sizes):
     return weights
 
 
-def same(build, sizes, at, inputs, **options):
-    """The greatest difference between the two, over the size of the output."""
+def same(build, sizes, at, inputs, *, training=False, **options):
+    """The greatest difference between the two, over the size of the output; ``training`` is the module's mode."""
     example = tuple(x.float() if x.is_floating_point() else x for x in inputs)
-    program = ns.from_torch(build, sizes, example, **options)
-    model = build(**at).double().eval()
+    program = ns.from_torch(lambda **point: build(**point).train(training), sizes, example, **options)
+    model = build(**at).double().train(training)
     for part in model.modules():
         if hasattr(part, "eps"):
-            part.eps = 0.0
+            part.eps = 1e-30  # nothing beside what is normalised; batch normalisation refuses zero
     weights = loaded(model, program, at)
     with torch.no_grad():
         expected = model(*inputs).numpy()
@@ -54,5 +54,7 @@ def same(build, sizes, at, inputs, **options):
     for node in program.inputs:
         if node.attr("kind") == "image":
             given[node.name] = given[node.name].transpose(0, 2, 3, 1)
+        if node.type.axis("batch"):
+            given[node.name] = given[node.name][None]
     found = np.asarray(ns.run(program, weights, given, at)).reshape(expected.shape)
     return np.abs(found - expected).max() / np.abs(expected).max()

@@ -7,7 +7,7 @@ import pytest
 import ntksym as ns
 from ntksym.errors import FrameworkError, ScalingError
 from ntksym.language.dims import Axis, as_size
-from tests.frameworks.comparing import same_rows
+from tests.frameworks.comparing import same, same_rows
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of those packages about themselves and each other
@@ -60,11 +60,11 @@ _LIBRARIES = []
 """Operations are defined for as long as their library lives."""
 
 
-def resnet18(n, torchvision, norm):
+def resnet18(n, torchvision):
     block = torchvision.models.resnet.BasicBlock
-    model = torchvision.models.resnet.ResNet(block, [2, 2, 2, 2], num_classes=10, norm_layer=norm)
+    model = torchvision.models.resnet.ResNet(block, [2, 2, 2, 2], num_classes=10)
     model.inplanes = n
-    model.conv1, model.bn1 = torch.nn.Conv2d(3, n, 7, 2, 3, bias=False), norm(n)
+    model.conv1, model.bn1 = torch.nn.Conv2d(3, n, 7, 2, 3, bias=False), torch.nn.BatchNorm2d(n)
     for i, stride in enumerate((1, 2, 2, 2)):
         setattr(model, f"layer{i + 1}", model._make_layer(block, 2**i * n, 2, stride=stride))
     model.fc = torch.nn.Linear(8 * n, 10)
@@ -73,20 +73,23 @@ def resnet18(n, torchvision, norm):
 
 @pytest.mark.long
 def test_resnet18_of_torchvision(torchvision):
-    def build(n):
-        return resnet18(n, torchvision, lambda channels: torch.nn.GroupNorm(1, channels))
-
-    table = ns.scaling_table(ns.from_torch(build, {"n": (16, 32)}, torch.zeros(2, 3, 64, 64)))
+    read = ns.from_torch(lambda n: resnet18(n, torchvision), {"n": (16, 32)}, torch.zeros(8, 3, 64, 64))
+    table = ns.scaling_table(read)
     lr, std = powers(table), powers(table, "init_std")
     assert (lr["conv1.weight"], std["conv1.weight"]) == ("1", "1")  # from three channels, which stay
     assert (lr["layer3.0.conv1.weight"], std["layer3.0.conv1.weight"]) == ("n^-1", "n^(-1/2)")
     assert (lr["layer4.0.downsample.0.weight"], std["layer4.0.downsample.0.weight"]) == ("n^-1", "n^(-1/2)")
     assert (lr["fc.weight"], std["fc.weight"]) == ("n^-1", "n^-1")
+    assert {lr[name] for name in lr if ".bn" in name or name.startswith("bn")} == {"1"}
     assert table["layer2.0.conv1.weight"].shape == ("2*n", "9*n")
-    with pytest.raises(FrameworkError, match=r"bn1: .*batch normalisation couples the examples.*norm_layer"):
-        ns.from_torch(
-            lambda n: resnet18(n, torchvision, torch.nn.BatchNorm2d), {"n": (16, 32)}, torch.zeros(2, 3, 64, 64)
-        )
+    assert table.verdict.stable
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("training", [False, True])
+def test_resnet18_computes_what_it_did(torchvision, training):
+    images = (torch.randn(3, 3, 64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0)),)
+    assert same(lambda n: resnet18(n, torchvision), {"n": (4, 8)}, {"n": 4}, images, training=training) < 1e-9
 
 
 @pytest.mark.long
@@ -104,6 +107,8 @@ def test_the_vision_transformer_of_torchvision(torchvision):
     assert all(std[name].startswith("n^(-1/2)") for name in inner)
     assert (lr["heads.head.weight"], std["heads.head.weight"]) == ("n^-1", "n^-1")
     assert table["encoder.pos_embedding"].shape == ("17", "n")
+    images = (torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0)),)
+    assert same(build, {"n": (16, 32), "L": (2, 3)}, {"n": 16, "L": 2}, images) < 1e-12
 
 
 @pytest.fixture(scope="module")

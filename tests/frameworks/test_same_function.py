@@ -136,3 +136,23 @@ class Parts(torch.nn.Module):
 
 def test_parts_and_joins():
     assert same(Parts, {"n": (4, 8)}, {"n": 4}, (numbers(3, 8, 6),)) < 1e-12
+
+
+class Batch(torch.nn.Module):
+    """Batch normalisation of images and of vectors."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.first, self.norm = torch.nn.Conv2d(3, n, 3, padding=1, bias=False), torch.nn.BatchNorm2d(n)
+        self.second, self.last = torch.nn.Linear(n, n), torch.nn.Linear(n, 2)
+        self.normed = torch.nn.BatchNorm1d(n)
+
+    def forward(self, x):
+        h = torch.relu(self.norm(self.first(x))).mean((2, 3))
+        return self.last(torch.tanh(h + self.normed(self.second(h))))
+
+
+def test_batch_normalisation():
+    images = (numbers(6, 3, 4, 4),)
+    assert same(Batch, {"n": (8, 16)}, {"n": 8}, images, training=True) < 1e-12
+    assert same(Batch, {"n": (8, 16)}, {"n": 8}, images) < 1e-12

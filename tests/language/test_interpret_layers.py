@@ -99,6 +99,22 @@ def test_norms() -> None:
     assert_allclose(y, rms * w["ln.g"])
 
 
+def test_batchnorm() -> None:
+    centred = x_td - x_td.mean(0)
+    batch = centred / centred.std(0)
+    assert_allclose(evaluate(ns.batchnorm)[0], batch)
+    y, w = evaluate(lambda x: ns.batchnorm(x, "T", name="bn"))
+    assert_allclose(y, batch * w["bn.g"] + w["bn.b"])
+    x = np.random.default_rng(0).normal(size=(3, 4, 5, 2))
+
+    @ns.program
+    def over_two(x: ns.Image(4, 5, 2)) -> ns.Value:
+        return ns.batchnorm(x, "col")
+
+    found = ns.run(over_two(), {}, x, {})
+    assert_allclose(found, (x - x.mean(2, keepdims=True)) / x.std(2, keepdims=True))
+
+
 def test_residual_mlp_glu_lora() -> None:
     assert_allclose(evaluate(lambda x: ns.residual(x, x * x, 0.5))[0], x_td + x_td**2 / 2)
     y, w = evaluate(lambda x: ns.mlp_block(x, 7, name="m"))

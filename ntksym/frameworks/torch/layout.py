@@ -196,7 +196,7 @@ def matched(x: Tensor, y: Tensor, pairs: Sequence[tuple[int, int]], names: Names
     }
     taken = set(x.atoms) | set(wanted.values())
     for atom in y.atoms:
-        if atom not in wanted and atom in taken and atom.name != BATCH:
+        if atom not in wanted and atom in taken and (atom.name != BATCH or y.has(atom)):
             y = renamed(y, atom, names.atom(atom.size))
     # first aside, then to their places: two names may have to change places
     aside = {mine: names.atom(mine.size) for mine, theirs in wanted.items() if mine != theirs}

@@ -15,6 +15,7 @@ from ntksym.frameworks.torch.graph import Item, Loop, Parameter, Shape, argument
 from ntksym.frameworks.torch.names import Pattern, Seen, pattern
 from ntksym.frameworks.torch.read import program_of
 from ntksym.frameworks.torch.roll import rolled
+from ntksym.frameworks.torch.rules.norms import couples
 from ntksym.language.dims import Size, as_size
 from ntksym.language.program import Block, Node, Program
 from ntksym.language.types import MatrixType
@@ -64,7 +65,8 @@ def from_torch(
         sizes: two or more values for each dimension that is to be large: ``{"n": (64, 128), "L": (2, 3)}``. A depth
             counts equal blocks, and is at least two.
         inputs: what ``forward`` takes: a tensor or a tuple of tensors, or a function of the sizes that returns it.
-            Shapes and kinds of number are all that is used. The first dimension is the batch.
+            Shapes and kinds of number are all that is used. The first dimension is the batch; where examples
+            depend on each other (batch normalisation in training), it is an axis of the program, as long as here.
         name: the program's name; that of the module's class by default.
         batched: False where inputs have no batch: the first dimension is then an axis like others.
 
@@ -103,7 +105,8 @@ def from_torch(
     graphs = [capture(build, inputs, point) for point in points]
     trees = rolled(graphs)
     tree = aligned(trees, points)
-    program, recorded = program_of(name or graphs[0].name, tree, graphs[0].output, batched)
+    coupled = any(couples(step) for step in graphs[0].steps)
+    program, recorded = program_of(name or graphs[0].name, tree, graphs[0].output, batched, coupled)
     met = [list(_met(each, ())) for each in trees]
     sources = {}
     for i, (parameter, loops) in enumerate(_met(tree, ())):

@@ -71,6 +71,8 @@ class Reader:
 
     tracer: Tracer
     batched: bool
+    coupled: bool
+    """Whether examples of a batch depend on each other: the batch is then an axis as others are."""
     names: Names = field(default_factory=Names)
     made: dict[int, Operand] = field(default_factory=dict)
     used: dict[str, Weight | Tensor] = field(default_factory=dict)
@@ -223,9 +225,11 @@ def _is_partial(leaf: Any) -> bool:
     return getattr(leaf, "partial", False) is True
 
 
-def program_of(name: str, tree: tuple[Item, ...], output: int, batched: bool) -> tuple[Program, dict[str, str]]:
+def program_of(
+    name: str, tree: tuple[Item, ...], output: int, batched: bool, coupled: bool
+) -> tuple[Program, dict[str, str]]:
     """The program that a tree of steps computes, and the name in it of each parameter of the first copies."""
-    reader = Reader(Tracer(), batched)
+    reader = Reader(Tracer(), batched, coupled)
     reader.items(tree)
     result = reader.made[output]
     if not isinstance(result, Tensor):

@@ -14,7 +14,7 @@ from ntksym.language.types import Type
 
 @rule("input")
 def an_input(reader: Reader, given: Given, step: Step) -> Operand:
-    """One example: the batch is left out, the last dimension of real numbers holds the coordinates.
+    """One example: the batch is left out unless examples are coupled, and real numbers' last dimension is coordinates.
 
     Images have their channels first: the coordinates of a tensor of four dimensions are the second.
     """
@@ -25,8 +25,8 @@ def an_input(reader: Reader, given: Given, step: Step) -> Operand:
         raise FrameworkError(f"the input {name} is a number; its first dimension is the batch (or say batched=False)")
     if reader.batched and not shape[0].is_one:
         dims[0] = (Atom(BATCH, shape[0]),)
+    axes = [Axis(atom.name, atom.size) for atom in dims[0]] if reader.coupled and reader.batched else []
     last = None if not real or len(shape) == first else first if len(shape) == first + 3 else len(shape) - 1
-    axes = []
     for i in range(first, len(shape)):
         atom = Atom(name if len(shape) == first + 1 else f"{name}{i}", shape[i])
         if shape[i].is_one:

@@ -10,6 +10,7 @@ from ntksym.frameworks.torch.layout import Atoms, Tensor, lengths, reshape, to_c
 from ntksym.frameworks.torch.partial import normalised
 from ntksym.frameworks.torch.read import Given, Operand, Reader, Trained, rule
 from ntksym.frameworks.torch.rules.elementwise import added, multiplied, tensors
+from ntksym.language.layers import batchnorm
 
 
 @rule("layer_norm", "rms_norm", "_fused_rms_norm")
@@ -38,14 +39,40 @@ def over_groups(reader: Reader, given: Given, step: Step) -> Operand:
     return by_channel(reader, y, given.get("weight"), given.get("bias"), step)
 
 
-@rule("batch_norm", "_native_batch_norm_legit_functional", "_native_batch_norm_legit", "native_batch_norm",
-      "_batch_norm_with_update_functional", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")  # fmt: skip
+BATCH_NORMS = (
+    "batch_norm",
+    "_native_batch_norm_legit_functional",
+    "_native_batch_norm_legit",
+    "native_batch_norm",
+    "_batch_norm_with_update_functional",
+    "_native_batch_norm_legit_no_training",
+    "cudnn_batch_norm",
+)
+
+
+def couples(step: Step) -> bool:
+    """Whether an operation makes the answer to one example depend on the others: batch normalisation in training."""
+    if step.op not in BATCH_NORMS:
+        return False
+    return bool(dict(step.args).get("training", step.op != "_native_batch_norm_legit_no_training"))
+
+
+@rule(*BATCH_NORMS)
 def over_batch(reader: Reader, given: Given, step: Step) -> Operand:
-    """Refused: it makes the answer to one example depend on the others."""
-    raise FrameworkError(
-        "batch normalisation couples the examples of a batch, and a program is a function of one; "
-        "use layer or group normalisation (norm_layer=... in torchvision)"
-    )
+    """Each channel centred and normalised over the batch and all positions, then gain and bias.
+
+    In evaluation it is centred and normalised by running statistics. They are recorded as they are at the start, zero
+    and one, and change nothing.
+    """
+    (x,) = tensors(given["input"])
+    y = to_coord(x, x.dims[1])
+    if couples(step):
+        along = tuple(atom for i, dim in enumerate(x.dims) if i != 1 for atom in dim)
+        if not along:
+            raise FrameworkError("it normalises over one entry; give inputs with more examples, such as 8")
+        y = replace(y, value=batchnorm(y.value, *(atom.name for atom in along)))
+    y = by_channel(reader, y, given.get("weight"), given.get("bias"), step)
+    return (y,) if isinstance(step.shape[0], tuple) else y
 
 
 def by_channel(reader: Reader, x: Tensor, gain: Operand, bias: Operand, step: Step) -> Tensor:
