@@ -9,7 +9,7 @@ from ntksym.language.program import Block, Node
 from ntksym.language.types import MatrixType
 from ntksym.scaling.cones import Form, highest, lowest
 from ntksym.scaling.facts import Stream
-from ntksym.scaling.forward import depth, rounds, runaway
+from ntksym.scaling.forward import ROUNDS, depth, rounds, runaway
 from ntksym.scaling.rules import rule_of
 from ntksym.scaling.state import State
 
@@ -268,25 +268,14 @@ class _Gradient:
     def loop(self, node: Node, flow: Flow, out: dict[int, Flow]) -> None:
         state, block = self.state, node.body
         copies, streams = depth(state, node), state.facts.streams[node.id]
-        last = ends = self.results(node, flow, out, len(streams))
         early, state.early = state.early, False
-        count, exactly = rounds(node)
-        for _ in range(count):
-            grown = self.through_copy(node, ends, copies)
-            if grown == ends:
-                break
-            ends = grown
-        else:
-            if not exactly:
-                state.warnings[node.id] = "once trained, gradients grow by a power in every copy of the body"
-                ends = last
+        ends = self.first_copy(node, self.results(node, flow, out, len(streams)), copies)
         seeds: dict[int, Flow] = {}
         for key, end in zip(block.outputs, ends, strict=True):
             self.add(seeds, key, Flow(end, state.cone.never))
         inside = self.block(block, seeds, {})  # the body's own weights as in a typical copy
         state.early = early
-        if node.id not in state.warnings:  # what leaves at the entrance has passed the first copies too
-            ends = self.through_copy(node, ends, copies)
+        ends = self.through_copy(node, ends, copies)  # what leaves at the entrance has passed the first copy too
         for key in block.captured():
             if key in inside:
                 flow = inside[key]
@@ -298,6 +287,24 @@ class _Gradient:
                     state.gradient[block.arguments[i]] = ends[i]
             elif block.arguments[i] in inside:
                 self.add(out, start, inside[block.arguments[i]])
+
+    def first_copy(self, node: Node, last: list[Form], copies: Form) -> list[Form]:
+        """Gradients of what the first copy hands on, from those of what the last one does.
+
+        Where every copy adds a power, a number of copies without a skip path adds as many. On a skip path changes are
+        bounded by what leaves the loop, so gradients are taken from there, too, and a warning says that they grow.
+        """
+        count, exactly = rounds(node)
+        seen = [last]
+        while (grown := self.through_copy(node, seen[-1], copies)) != seen[-1]:
+            if len(seen) > max(count, ROUNDS):
+                break
+            seen.append(grown)
+        settled, skips = grown == seen[-1], all(stream.skips for stream in self.state.facts.streams[node.id])
+        if settled or (exactly and (count == 1 or not skips)):
+            return seen[min(count - exactly, len(seen) - 1)]
+        self.state.warnings[node.id] = "once trained, gradients grow by a power in every copy of the body"
+        return last
 
     def through_copy(self, node: Node, ends: list[Form], copies: Form) -> list[Form]:
         """Gradients of the carried values before all copies from those after them, seen from one kind of copy."""

@@ -1,12 +1,14 @@
 """Ways of writing the same loop, and what ends in zero-mean values, have the same exponents."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 import ntksym as ns
 from ntksym.scaling import ScalingTable, scaling_table
+from tests.scaling.unrolled import unrolled, with_copies
 
 n, L, T = ns.dims("n L T_long")
 SCALE = L**-0.5
@@ -170,3 +172,40 @@ def test_features_that_vanish_in_every_direction_are_a_kernel(common: bool) -> N
     assert standard.features is not None
     assert standard.features.factor({"n": 1e6, "m": 1e6}) < 1e-2
     assert scaling_table(two_streams(common)).verdict.regime == "feature learning"
+
+
+COLUMNS = ("multiplier", "init_std", "lr", "eps", "weight_decay")
+WHOLE, HALF = (ns.zoo.load("transformer")(branch=Fraction(0), scale=Fraction(-1, over)) for over in (1, 2))
+"""Logits over the coordinates of a head, and over their root."""
+
+
+@OPTIMIZERS
+@pytest.mark.parametrize(
+    ("net", "copies"),
+    [
+        (HALF, 1),
+        (WHOLE, 2),
+        (WHOLE, 3),
+        (ns.zoo.load("moe")(branch=Fraction(0)), 2),
+    ],
+)
+def test_a_number_of_copies_is_that_many_blocks_one_after_the_other(net: Any, copies: int, optimizer: str) -> None:
+    loop = scaling_table(with_copies(net, copies), optimizer=optimizer)
+    written_out = scaling_table(unrolled(net, copies), optimizer=optimizer)
+    rows = {name: row for row in loop.parameters for name in (row.name, *(f"{row.name}[{k}]" for k in range(copies)))}
+    for row in written_out.parameters:
+        for column in COLUMNS:
+            assert row.column(column) == rows[row.name].column(column), (row.name, column)
+    assert loop.verdict.stable == written_out.verdict.stable is True
+
+
+@pytest.mark.parametrize("copies", [2, 6])
+def test_what_amplifies_in_every_copy_does_so_for_any_number_of_copies(copies: int) -> None:
+    """With logits over the root of d_head no table is stable: the rows are those of a typical copy, and it is said."""
+    symbol, number = scaling_table(HALF, large=["n"]), scaling_table(with_copies(HALF, copies))
+    for row in number.parameters:
+        for column in COLUMNS:
+            assert str(row.column(column)) == str(symbol[row.name].column(column)), (row.name, column)
+    for table in (symbol, number):
+        assert not table.verdict.stable
+        assert any("gradients grow by a power in every copy" in note for note in table.verdict.notes)
