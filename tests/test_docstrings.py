@@ -21,7 +21,7 @@ NEEDS = {
 """What the examples below a name need beside the package."""
 LONG = {
     *(f"ntksym.dynamics.{name}" for name in ("dmft", "kernel_change", "linear", "mean_field", "regressors", "softmax")),
-    "ntksym.frameworks.torch.groups",
+    *("ntksym.dynamics.wide_limit", "ntksym.frameworks.torch.groups", "ntksym.sampling.network"),
 }
 """Examples that take seconds, most of them for compilation."""
 
