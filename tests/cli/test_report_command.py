@@ -1,12 +1,13 @@
 """The command that writes everything about an architecture on one page."""
 
 import re
+import time
 
 import pytest
 
 from ntksym.cli import report
 from tests.cli.helpers import Run, refused
-from tests.reporting.browser import console, needs_browser
+from tests.reporting.browser import console, measured, needs_browser
 
 MEASURED = ("Predicted and measured", "Coordinate check")
 
@@ -67,8 +68,13 @@ def test_bad_input_is_refused_before_anything_is_derived(run: Run) -> None:
 @pytest.mark.long
 @needs_browser
 def test_a_whole_report_of_a_transformer(run: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In a minute of two cores at most, whoever else is there; a browser has nothing to complain about, nor a phone."""
     page = tmp_path_factory.mktemp("report") / "page.html"
+    start = time.process_time()
     assert run("report", "transformer", "-o", str(page))[0] == 0
+    assert time.process_time() - start < 2 * 60
     text = page.read_text(encoding="utf-8")
     assert all(f">{title}</h2>" in text for title in report.SECTIONS)
     assert console(page) == []
+    fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert measured(page, fits, size="500,800") == "true"
