@@ -38,9 +38,10 @@ class Functions:
     ``counts(parameters)`` gives the rounds of each loop, ``point(squares, parameters, counts, tables)`` what pairs read
     of single inputs, ``pairs(products, left, right, parameters, counts, entries, tables, reach=)`` kernels of a block:
     ``products`` are, for each input, inner products, followed by c and g where these are needed; ``angles(number of the
-    input, products, vectors of both sides, inverse norms of both)`` finds them, at positions ``entry_angles``.
+    input, products, vectors of both sides, inverse norms of both)`` finds them, at positions ``entry_angles`` with the
+    entries and the reach.
     ``entries`` are those of each space, ``tables`` those of each window, both empty where there are no positions. Of
-    row i only the first ``reach`` + i + 1 columns need to be computed.
+    row i only the first ``reach`` + i + 1 columns need to be computed, the last of which is of the same input.
     ``interpolated(c, g, table, left, right)`` reads kernels from a table of functions of c. Results are arrays
     (outputs, rows, columns); they may be overwritten when the same thread calls again, for the same input. ``placed``
     and ``mirrored`` put a block into a matrix.

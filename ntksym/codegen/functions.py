@@ -37,7 +37,9 @@ def angles(G: Any, left: Any, right: Any, rows: Any, columns: Any) -> tuple[Any,
     return c, g
 
 
-def entry_angles(G: Any, left: Any, right: Any, rows: Any, columns: Any, lefts: Any, rights: Any) -> tuple[Any, Any]:
+def entry_angles(
+    G: Any, left: Any, right: Any, rows: Any, columns: Any, lefts: Any, rights: Any, _: int
+) -> tuple[Any, Any]:
     """As ``angles`` at entries, see ``scalars.entry_angles``."""
     c = G * rows[lefts][:, :, None] * columns[rights][:, None]
     g = 1 - abs(c)

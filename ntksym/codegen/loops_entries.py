@@ -35,7 +35,7 @@ def entry_function(routine: Routine) -> list[str]:
     """``pairs(products.., kept of both sides.., entries.., tables.., parameters, counts, strip, reach, work, ..)``.
 
     Products are (entries, rows, columns), ``work`` is an array (lines, entries, pairs) to write to. ``strip`` is the
-    number of rows done together; those of row i need the first ``reach`` + i + 1 columns at least.
+    number of rows done together; of row i the first ``reach`` + i + 1 columns are needed, of which the last is its own.
     """
     layout = _Layout(routine)
     arguments = [f"in_{name}" for name in given(routine)]
@@ -131,7 +131,7 @@ class _Group:
 
     def _gap(self, row: int, gap: Gap, rows: dict[str, int], layout: _Layout) -> str:
         cosine, table = f"{gap.name}__c", layout.routine.windows.index(gap.window)
-        arguments = ["e", "top", "columns", "pairs"]
+        arguments = ["e", "top", "columns", "pairs", "reach"]
         arguments.append(f"some[{rows[cosine]}]" if cosine in rows else f"all_{cosine}[e]")
         arguments += [f"all_{gap.signs}", f"all_{gap.line}__g", f"some[{row}]"]
         arguments += [f"{name}{table}" for name in ("index", "place", "factor")]

@@ -128,24 +128,39 @@ def angles(G: Array, left: Array, right: Array, rows: Array, columns: Array, c: 
 
 
 def entry_angles(
-    G: Array, left: Array, right: Array, rows: Array, columns: Array, lefts: Array, rights: Array, c: Array, g: Array
+    G: Array,
+    left: Array,
+    right: Array,
+    rows: Array,
+    columns: Array,
+    lefts: Array,
+    rights: Array,
+    reach: int,
+    c: Array,
+    g: Array,
 ) -> None:
     """As ``angles``, of inputs at positions: G has the axes (entries, rows, columns), the others (positions, inputs..).
 
-    ``lefts`` and ``rights`` are the positions of entries.
+    ``lefts`` and ``rights`` are the positions of entries. The input of row i is that of column ``reach`` + i.
     """
     for e in range(G.shape[0]):
         x, y = lefts[e], rights[e]
         for i in range(G.shape[1]):
+            near = 0
             for j in range(G.shape[2]):
                 c[e, i, j] = G[e, i, j] * rows[x, i] * columns[y, j]
                 g[e, i, j] = 1 - abs(c[e, i, j])
+                near += g[e, i, j] < CLOSE
+            if near == 0:
+                continue
+            for j in range(G.shape[2]):
                 if g[e, i, j] < CLOSE:
                     way = 1.0 if c[e, i, j] > 0 else -1.0
                     gap = 0.0
-                    for k in range(left.shape[2]):
-                        step = left[x, i, k] * rows[x, i] - way * (right[y, j, k] * columns[y, j])
-                        gap += step * step
+                    if x != y or j != reach + i:
+                        for k in range(left.shape[2]):
+                            step = left[x, i, k] * rows[x, i] - way * (right[y, j, k] * columns[y, j])
+                            gap += step * step
                     g[e, i, j] = gap / (2 * left.shape[2])
                     c[e, i, j] = way * (1 - g[e, i, j])
 
@@ -155,6 +170,7 @@ def gaps(
     top: int,
     columns: int,
     pairs: int,
+    reach: int,
     c: Array,
     signs: Array,
     g: Array,
@@ -172,11 +188,11 @@ def gaps(
     """1 - |c| of covariances of one entry e, means of others, from the ``signs`` of those and their ``g``.
 
     ``c`` and ``result`` begin with numbers of the pairs of the rows from ``top`` on, ``signs`` and ``g`` are those of
-    all entries. ``index``, ``place`` and ``factor`` are those of ``entries.Table``, ``lefts`` and ``rights`` the
-    positions of entries. ``left`` and ``right`` are the roots of the diagonals of the others, ``row`` and ``column``
-    the inverse ones of the means', (positions, inputs). With the vectors u_t = factor_t left_t row and v_t likewise, of
-    length one, c = sum_t u_t v_t c_t, so that 1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2: no digits
-    are lost.
+    all entries. The input of row i is that of column ``reach`` + i. ``index``, ``place`` and ``factor`` are those of
+    ``entries.Table``, ``lefts`` and ``rights`` the positions of entries. ``left`` and ``right`` are the roots of the
+    diagonals of the others, ``row`` and ``column`` the inverse ones of the means', (positions, inputs). With vectors of
+    length one, u_t = factor_t left_t row and v_t likewise, c = sum_t u_t v_t c_t, so that
+    1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2: no digits are lost.
     """
     near = 0
     for p in range(pairs):
@@ -188,14 +204,15 @@ def gaps(
     for p in range(pairs):
         if result[p] < CLOSE:
             i, j = top + p // columns, p % columns
-            gap = 0.0
+            result[p] = 0.0
+            if x == y and j == reach + i:
+                continue
             for t in range(place.shape[1]):
                 u = factor[x, t] * left[place[x, t], i] * row[x, i]
                 v = factor[y, t] * right[place[y, t], j] * column[y, j]
                 source = index[e, t]
                 lack = g[source, p] if (signs[source, p] < 0) == (c[p] < 0) else 2 - g[source, p]
-                gap += u * v * lack + (u - v) * (u - v) / 2
-            result[p] = gap
+                result[p] += u * v * lack + (u - v) * (u - v) / 2
 
 
 def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array, results: Array) -> None:

@@ -180,7 +180,7 @@ class Compiled:
         results = {name: np.empty((len(left), len(right)), self.dtype) for name in wanted}
         run = self._run(left, right)
         threads = (self.threads or processors()) if self.backend == "numba" else 1
-        size = block_size(left.bound[2]) if self.module.spaces else (ROWS, COLUMNS)
+        size = block_size(left.bound[2], len(left), threads) if self.module.spaces else (ROWS, COLUMNS)
 
         for panel in panels(len(left), len(right), X2 is None):
             # inner products of vectors on all threads; those at positions are too many for a panel
@@ -228,7 +228,7 @@ class Compiled:
             return self.functions.pairs(given, rows.kept, columns.kept, parameters, counts)
 
         def at_positions(_: list[Array], rows: Side, columns: Side, reach: int) -> Array:
-            given = given_at(self.module, self.functions, rows, columns)
+            given = given_at(self.module, self.functions, rows, columns, reach)
             return self.functions.pairs(given, rows.kept, columns.kept, *left.bound, reach=reach)
 
         if self.module.spaces:

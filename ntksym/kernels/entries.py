@@ -25,9 +25,10 @@ Array = Any
 Shape = tuple[int, ...]
 AT_ONCE = 1 << 20
 """As many entries of pairs as a block is to have at most; what pairs start from takes some ten times as many bytes."""
-AT_MOST = 16, 32
-"""Rows and columns of a block at most: loops over columns are to be long, every thread is to have some
-blocks, and what one of a symmetric matrix holds above the diagonal is wasted."""
+COLUMNS = 32
+"""Of a block at most."""
+ROWS = 8, 32
+"""Of a block: at least so many that its loops are long, at most so many that every thread has some blocks."""
 Positions = tuple[tuple[Entries, ...], tuple[Table, ...]]
 
 
@@ -127,15 +128,15 @@ def _needed(
     return needed
 
 
-def block_size(entries: tuple[Entries, ...]) -> tuple[int, int]:
-    """Rows and columns of a block of pairs."""
+def block_size(entries: tuple[Entries, ...], inputs: int, threads: int) -> tuple[int, int]:
+    """Rows and columns of a block of a matrix with a row for each of the ``inputs``."""
     pairs = max(AT_ONCE // max(len(each.left) for each in entries), 1)
-    columns = min(pairs, AT_MOST[1])
-    rows = min(pairs // columns, AT_MOST[0])
+    columns = min(pairs, COLUMNS)
+    rows = min(pairs // columns, max(inputs // (2 * threads), ROWS[0]), ROWS[1])
     return 1 << rows.bit_length() - 1, columns  # a power of two: where a block begins, its last columns begin before
 
 
-def given_at(module: Kept, functions: Functions, rows: Side, columns: Side) -> list[Array]:
+def given_at(module: Kept, functions: Functions, rows: Side, columns: Side, reach: int) -> list[Array]:
     """What the pairs of a block start from: inner products at entries, and of some c and g."""
     out = []
     for k, (space, needed) in enumerate(zip(module.places, module.angles, strict=True)):
@@ -144,7 +145,7 @@ def given_at(module: Kept, functions: Functions, rows: Side, columns: Side) -> l
         out.append(found)
         if needed:
             sides = rows.vectors[k], columns.vectors[k], rows.inverse[k], columns.inverse[k]
-            out += functions.entry_angles(k, found, *sides, *entries)
+            out += functions.entry_angles(k, found, *sides, *entries, reach)
     return out
 
 
