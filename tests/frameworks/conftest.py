@@ -34,3 +34,27 @@ def gpt_table(gpt):
     import ntksym as ns
 
     return ns.scaling_table(gpt)
+
+
+_LIBRARIES = []
+"""Operations are defined for as long as their library lives."""
+
+
+@pytest.fixture(scope="session")
+def torchvision():
+    """Builds of torchvision for another PyTorch lack its compiled operations, which no model here needs."""
+    torch = pytest.importorskip("torch")
+    try:
+        return pytest.importorskip("torchvision")
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _LIBRARIES.append(library)
+        return pytest.importorskip("torchvision")
+
+
+@pytest.fixture(scope="session")
+def hf(torchvision):
+    """Hugging Face's transformers, which import torchvision where there is one."""
+    return pytest.importorskip("transformers")

@@ -43,23 +43,6 @@ def test_the_encoder_of_torch_with_norms_behind_has_no_skip_path():
         ns.scaling_table(read)
 
 
-@pytest.fixture(scope="module")
-def torchvision():
-    """Builds of torchvision for another PyTorch lack its compiled operations, which no model here needs."""
-    try:
-        return pytest.importorskip("torchvision")
-    except RuntimeError:
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _LIBRARIES.append(library)
-        return pytest.importorskip("torchvision")
-
-
-_LIBRARIES = []
-"""Operations are defined for as long as their library lives."""
-
-
 def resnet18(n, torchvision):
     block = torchvision.models.resnet.BasicBlock
     model = torchvision.models.resnet.ResNet(block, [2, 2, 2, 2], num_classes=10)
@@ -109,11 +92,6 @@ def test_the_vision_transformer_of_torchvision(torchvision):
     assert table["encoder.pos_embedding"].shape == ("17", "n")
     images = (torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0)),)
     assert same(build, {"n": (16, 32), "L": (2, 3)}, {"n": 16, "L": 2}, images) < 1e-12
-
-
-@pytest.fixture(scope="module")
-def hf(torchvision):
-    return pytest.importorskip("transformers")
 
 
 SMALL = {"vocab_size": 65, "num_hidden_layers": 2, "num_attention_heads": 4, "use_cache": False}
@@ -193,16 +171,6 @@ def test_mixtral_has_the_table_of_the_same_architecture_in_the_language(hf, how)
 
     read = ns.from_torch(build, {"n": (64, 128), "L": (2, 3)}, TOKENS)
     same_rows(ns.scaling_table(read), ns.scaling_table(mixtral), MIXTRAL)
-
-
-@pytest.mark.long
-def test_mamba_is_refused_by_name(hf):
-    def mamba(n):
-        config = hf.MambaConfig(vocab_size=65, hidden_size=n, state_size=4, num_hidden_layers=2, use_cache=False)
-        return hf.MambaForCausalLM(config)
-
-    with pytest.raises(FrameworkError, match=r"mixer.x_proj.weight is 12 at n=64, 16 at n=128: no product"):
-        ns.from_torch(mamba, WIDTHS, TOKENS)  # the rank of its time steps is n/16, added to twice the state
 
 
 class Graph(torch.nn.Module):

@@ -70,7 +70,8 @@ def _number(values: Sequence[Any], points: Sequence[Point], what: str) -> Any:
         seen = ", ".join(f"{value:.6g} at {_text(point)}" for value, point in zip(values, points, strict=True))
         raise FrameworkError(
             f"{what} is {seen}: no product of powers of {', '.join(points[0])}; choose sizes at which it is one "
-            "(multiples of what it is rounded to), or name a dimension for it that build takes too"
+            "(multiples of what it is rounded to), keep fixed what is added in it, or name a dimension for it that "
+            "build takes too"
         )
     return found
 

@@ -10,6 +10,7 @@ from ntksym.frameworks.torch.graph import Step
 from ntksym.frameworks.torch.layout import Atoms, Dims, Tensor, common_coord, matched, size_of, to_coord, to_positions
 from ntksym.frameworks.torch.partial import MeanSquare, Modulated, Turned
 from ntksym.frameworks.torch.read import Constant, Given, Operand, Reader, Trained, rule
+from ntksym.frameworks.torch.rules.views import standing
 from ntksym.language.activations import Activation
 from ntksym.language.dims import Size, as_size
 from ntksym.language.ops import linear, map, mask
@@ -147,6 +148,8 @@ def multiplied(reader: Reader, given: Given, step: Step) -> Operand:
     x, y = operand(reader, x, y, "ones"), operand(reader, y, x, "ones")
     for one, other in ((x, y), (y, x)):
         if is_number(other) and isinstance(one, Tensor):
+            if not other:
+                return Constant(step.shape, 0)
             return replace(one, value=linear((other, one.value))) if other != 1 else one
         if isinstance(other, MeanSquare) and isinstance(one, Tensor):
             return other.divides(one)
@@ -174,23 +177,24 @@ def divided(reader: Reader, given: Given, step: Step) -> Operand:
 @rule("neg")
 def negated(reader: Reader, given: Given, step: Step) -> Operand:
     """-x."""
-    (x,) = tensors(given["self"])
+    x = given["self"]
+    (x,) = tensors(standing(reader, x) if isinstance(x, Trained) else x)
     made = replace(x, value=linear((-1, x.value)))
     if half := reader.halves.get(x.value.id):
         reader.halves[made.value.id] = replace(half, negative=not half.negative)
     return made
 
 
-def applied(x: Operand, phi: Any) -> Tensor:
+def applied(reader: Reader, x: Operand, phi: Any) -> Tensor:
     """phi in every entry."""
-    (tensor,) = tensors(x)
+    (tensor,) = tensors(standing(reader, x) if isinstance(x, Trained) else x)
     return replace(tensor, value=map(phi, tensor.value))
 
 
 @rule(*ACTIVATIONS)
 def activated(reader: Reader, given: Given, step: Step) -> Operand:
     """One of the named activations."""
-    return applied(given.get("self", given.get("input")), ACTIVATIONS[step.op])
+    return applied(reader, given.get("self", given.get("input")), ACTIVATIONS[step.op])
 
 
 @rule(*FORMULAS)
@@ -199,12 +203,12 @@ def formula(reader: Reader, given: Given, step: Step) -> Operand:
     x = given["self"]
     if isinstance(x, MeanSquare) and step.op in ("rsqrt", "sqrt", "reciprocal"):
         return x.under_root() if step.op == "sqrt" else x.inverted(root=step.op == "rsqrt")
-    return applied(x, FORMULAS[step.op])
+    return applied(reader, x, FORMULAS[step.op])
 
 
 @rule("gelu")
 def gelu(reader: Reader, given: Given, step: Step) -> Operand:
-    return applied(given["self"], "gelu_tanh" if given["approximate"] == "tanh" else "gelu")
+    return applied(reader, given["self"], "gelu_tanh" if given["approximate"] == "tanh" else "gelu")
 
 
 @rule("leaky_relu", "elu", "hardtanh", "clamp", "clamp_min")
@@ -218,7 +222,7 @@ def with_settings(reader: Reader, given: Given, step: Step) -> Operand:
         "leaky_relu": f"Max(z, {given.get('negative_slope')}*z)",
         "elu": f"Piecewise((z, z > 0), ({given.get('alpha')}*(exp(z) - 1), True))",
     }
-    return applied(given["self"], texts.get(step.op, text))
+    return applied(reader, given["self"], texts.get(step.op, text))
 
 
 @rule("pow")

@@ -84,7 +84,11 @@ def piece(reader: Reader, x: Tensor, dim: int, start: SizeLike, length: Size) ->
     whole = size_of(x.dims[dim])
     if whole.same(length):
         return x
-    unit = common_measure([whole, length, *([as_size(start)] if start else [])])
+    position = len(x.dims[dim]) == 1 and x.dims[dim][0] not in x.coord
+    # positions stay one axis; coordinates are cut as little as possible
+    unit = (
+        ONE if position and not whole.powers else common_measure([whole, length, *([as_size(start)] if start else [])])
+    )
     places, many = times(whole, unit), times(length, unit)
     first = times(start, unit) % places
     cut = by_places(reader, x, dim, unit)
@@ -181,3 +185,15 @@ def joined(reader: Reader, given: Given, step: Step) -> Operand:
     ]
     plus = replace(step, op="add")
     return reduce(lambda a, b: added(reader, {"self": a, "other": b}, plus), placed)
+
+
+@rule("stack")
+def stacked(reader: Reader, given: Given, step: Step) -> Operand:
+    """Values along a new dimension."""
+    dim = dimension(given["dim"], len(step.shape))
+    parts = given["tensors"]
+    if all(isinstance(part, Constant) for part in parts):
+        return Constant(step.shape)
+    values = tensors(*(standing(reader, part) if isinstance(part, Trained) else part for part in parts))
+    thin = tuple(replace(x, dims=(*x.dims[:dim], (), *x.dims[dim:])) for x in values)
+    return joined(reader, {"tensors": thin, "dim": dim}, step)

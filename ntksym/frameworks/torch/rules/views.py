@@ -56,9 +56,13 @@ def permuted(reader: Reader, given: Given, step: Step) -> Operand:
 
 
 def standing(reader: Reader, trained: Trained) -> Tensor:
-    """A parameter that is a value by itself (a class token): its last dimension holds the coordinates."""
+    """A parameter that is a value by itself (a class token).
+
+    The last dimension that grows holds the coordinates, or the last.
+    """
     dims = tuple(() if size.is_one else (reader.names.atom(size),) for size in trained.shape)
-    return reader.vector(trained, dims, dims[-1] if dims else (), "normal")
+    grows = [dim for dim in dims if dim and dim[0].size.powers]
+    return reader.vector(trained, dims, (grows or dims or ((),))[-1], "normal")
 
 
 @rule("expand", "broadcast_to", "expand_as")
