@@ -17,6 +17,7 @@ from typing import Any
 from ntksym import zoo
 from ntksym.cli.settings import settings_of, suggestion
 from ntksym.errors import NtksymError
+from ntksym.language.activations import registry as activations
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture, program
 
@@ -67,6 +68,10 @@ def _from_zoo(name: str) -> Architecture:
         return zoo.load(name)
     if any(mark in name for mark in "./\\"):
         raise NtksymError(f"{name!r} is not an architecture; write {FORMS}")
+    if Path(f"{name}.py").exists():
+        raise NtksymError(f"there is no architecture {name!r} in the zoo; did you mean the file {name}.py?")
+    if name in activations:
+        raise NtksymError(f"{name!r} is an activation, not an architecture; give it to one: mlp --phi {name}")
     raise NtksymError(f"there is no architecture {name!r} in the zoo{suggestion(name, zoo.names)}")
 
 

@@ -79,9 +79,10 @@ def coordcheck_command(
     plot: Plot = None,
     output: Output = None,
 ) -> Answer:
-    """Train for a few steps at several widths, and hold how far every value moves against the predicted slopes.
+    """Check how far values move against the predicted slopes.
 
-    The exit code is 1 if a slope contradicts its prediction, or if the networks are too few to tell.
+    Networks of several widths are trained for a few steps. The exit code is 1 if a slope contradicts its prediction, or
+    if the networks are too few to tell.
     """
     budget = budget_of(samples, seconds, seed, memory)
     shown, drawn = format_of(format, output), None if plot is None else image_format(plot)

@@ -31,7 +31,10 @@ def derive_command(
     ] = None,
     output: Output = None,
 ) -> Answer:
-    """Execute a derivation: every step with its formula, its justification, and what a machine has checked."""
+    """Execute a derivation, or list all of them.
+
+    Every step with its formula, its justification, and what a machine has checked.
+    """
     chosen = _form(form, output)
     if name is None:
         if form is not None:

@@ -26,7 +26,10 @@ THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_
 
 
 def doctor_command(format: Format = None, output: Output = None) -> Answer:
-    """Say which versions are installed, how many threads run, where compiled kernels are kept, and what JAX sees."""
+    """Say what this installation has.
+
+    Which versions, how many threads run, where compiled kernels are kept, and what JAX sees.
+    """
     shown = format_of(format, output)
     found = Table("ntksym doctor", (Cell("what"), Cell("found")), tuple((Cell(a), Cell(b)) for a, b in _findings()))
     return answer(shown, output, found, found.to_json)

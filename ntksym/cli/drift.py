@@ -53,9 +53,9 @@ def drift_command(
     output: Output = None,
     plot: Plot = None,
 ) -> Answer:
-    """Train networks of several widths and measure how far kernel, values and weights move, against the exponents.
+    """Measure how far training moves kernel, values and weights.
 
-    The exit code is 1 if an exponent is found wrong.
+    Of networks of several widths, against the exponents. The exit code is 1 if an exponent is found wrong.
     """
     shown, picture = format_of(format, output), None if plot is None else image_format(plot)
     budget = budget_of(samples, seconds, seed, memory)

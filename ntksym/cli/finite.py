@@ -54,7 +54,10 @@ def finite_command(
     format: Format = None,
     output: Output = None,
 ) -> Answer:
-    """Corrections of order 1/n to NNGP and NTK, their fluctuations, and the width that makes these small."""
+    """Derive what a finite width changes, to order 1/n.
+
+    Corrections to NNGP and NTK, their fluctuations, and the width that makes these small.
+    """
     shown = format_of(format, output)
     program, sizes, sigmas = program_and_numbers(
         arch, assignments or [], {"phi": phi, "depth": depth}, sigma_w=sigma_w, sigma_b=sigma_b

@@ -53,7 +53,10 @@ def gram_command(
         option(metavar="ADDRESS", help=f"A Dask scheduler as tcp://host:8786, or {LOCAL}: one of this process."),
     ] = None,
 ) -> Answer:
-    """Write NNGP or NTK of all pairs of inputs, in tiles; a run that was broken off goes on where it was."""
+    """Write the kernel matrices of all pairs of inputs.
+
+    In tiles; a run that was broken off goes on where it was.
+    """
     one_of(get, (*OUTPUTS, BOTH), "kernel")
     size = memory_of(memory)
     for name in filter(None, (data, other)):

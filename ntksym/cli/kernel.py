@@ -40,7 +40,10 @@ def kernel_command(
     format: Format = None,
     output: Output = None,
 ) -> Answer:
-    """Derive NNGP and NTK at infinite width, as a recursion of closed forms; --set also takes sizes and sigmas."""
+    """Derive NNGP and tangent kernel at infinite width.
+
+    As a recursion of closed forms; --set also takes sizes and sigmas.
+    """
     shown = format_of(format, output)
     if evaluate is None and digits is not None:
         raise NtksymError("--digits needs --evaluate, the inputs to give numbers for")

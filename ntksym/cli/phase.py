@@ -38,7 +38,10 @@ def phase_command(
     format: Format = None,
     output: Output = None,
 ) -> Answer:
-    """Say whether a repeated block orders its inputs or is chaotic; --phi alone is a perceptron with that function."""
+    """Find order, chaos and the edge between them.
+
+    Of a repeated block; --phi alone is a perceptron with that function.
+    """
     shown, drawn = format_of(format, output), None if diagram is None else image_format(diagram)
     if edge and sigma_w is not None:
         raise NtksymError("--edge finds sigma_w; leave --sigma-w out")

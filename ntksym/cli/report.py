@@ -148,7 +148,10 @@ def report_command(
     sigma_b: SigmaB = None,
     output: Page = None,
 ) -> Answer:
-    """Write all that is derived and measured of an architecture on one page: .html, .pdf, .tex."""
+    """Write all that is derived and measured on one page.
+
+    As .html, .pdf or .tex.
+    """
     form = page_format(output)
     chosen, named, grown = optimizer_of(optimizer), parametrization_of(parametrization), widths_of(widths)
     program, sizes, sigmas = program_and_numbers(

@@ -86,7 +86,10 @@ def scaling_command(
     format: Format = None,
     output: Output = None,
 ) -> Answer:
-    """Derive how multiplier, init, learning rate, eps and weight decay of every parameter grow, and why."""
+    """Derive how every parameter must be scaled, and why.
+
+    Multiplier, init, learning rate, eps and weight decay, as powers of what grows.
+    """
     if arch is None and explain:  # in `ntksym scaling --explain mlp` the option has taken the architecture
         arch, explain = explain, ""
     _compatible(explain=explain, check=check, at=at, form=form, format=format, base=base, lr=lr)

@@ -56,7 +56,10 @@ def spectrum_command(
     output: Output = None,
     plot: Plot = None,
 ) -> Answer:
-    """Print the eigenvalues of a kernel: what wide networks learn first, and how hard the rest is."""
+    """Print the eigenvalues of a kernel.
+
+    They say what wide networks learn first, and how hard the rest is.
+    """
     shown, picture = format_of(format, output), None if plot is None else image_format(plot)
     one_of(get, OUTPUTS, "kernel")
     if sum((sphere is not None, gaussian, data is not None)) > 1:

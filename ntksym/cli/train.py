@@ -63,7 +63,10 @@ def train_command(
     output: Output = None,
     plot: Plot = None,
 ) -> Answer:
-    """Train networks of several widths, and hold them against the linear dynamics of infinitely wide ones."""
+    """Train networks beside the dynamics of infinite width.
+
+    Of several widths; infinitely wide ones follow linear dynamics.
+    """
     shown, picture = format_of(format, output), None if plot is None else image_format(plot)
     chosen = curves.WIDTHS if widths is None else widths_of(widths)
     start = seed_of(seed)

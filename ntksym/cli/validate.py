@@ -113,9 +113,10 @@ def validate_command(
     plot: Plot = None,
     output: Output = None,
 ) -> Answer:
-    """Hold predictions against finite networks: measured with error bars, and a verdict for each.
+    """Hold predictions against finite networks.
 
-    The exit code is 1 if a prediction does not agree, or networks gave nan.
+    Measured with error bars, and a verdict for each. The exit code is 1 if a prediction does not agree, or networks
+    gave nan.
     """
     budget = budget_of(samples, seconds, seed, memory)
     grown = widths_of(widths if widths is not None else WIDTHS)

@@ -19,6 +19,12 @@ def test_a_function_in_a_file(run: Run, write: Write) -> None:
     assert run("scaling", "nets/mine.py")[1] == out
 
 
+def test_a_file_or_an_activation_in_place_of_an_architecture_is_recognised(run: Run, write: Write) -> None:
+    write("mine.py", NET)
+    assert "the file mine.py" in refused(run("scaling", "mine"))
+    assert "mlp --phi relu" in refused(run("phase", "relu"))
+
+
 def test_a_plain_annotated_function(run: Run, write: Write) -> None:
     write("plain.py", NET.replace("@ns.program", ""))
     assert run("scaling", "plain.py:net")[0] == 0

@@ -69,6 +69,12 @@ def test_a_device_is_not_replaced(run: Run) -> None:
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
 
 
+def test_the_list_of_commands_fits_a_terminal(run: Run) -> None:
+    listed = run()[1].split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in listed] == list(cli.COMMANDS)
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
 def test_a_pipe_gets_plain_text_of_any_width() -> None:
     start = time.perf_counter()
     done = child("scaling", "transformer", COLUMNS="40", FORCE_COLOR="1")
