@@ -1,4 +1,5 @@
-"""The documentation site, built by `sphinx-build notebooks site` (extra [docs]).
+"""The documentation site, built by `sphinx-build notebooks site` (extra [docs]); minutes, or less without pictures and
+results, with `-D nb_execution_mode=off`.
 
 Its pages are the notebooks of this folder, executed; the derivations, executed; and the docstrings. Formulas are MathML
 that ntksym writes itself, so that pages need no network.

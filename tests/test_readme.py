@@ -86,6 +86,13 @@ def test_its_python_session_runs(readme: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_its_pytorch_example_runs(readme: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (example,) = re.findall(r"^```python\n(import torch\n.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    done = python("-c", f"{example}\nprint(len(optimizer.param_groups))", folder=tmp_path)
+    assert done.stdout == "3\n"
+
+
 def test_a_wrong_recipe_fails_with_the_exit_code_that_it_names(readme: str, tmp_path: Path) -> None:
     words = ("-m", "ntksym", "scaling", "my_net.py:my_net", "--check", "recipe.toml")
     assert "exit code is 1 if" in readme
