@@ -31,6 +31,7 @@ from ntksym.records.formula import Formula
 from ntksym.records.gram import OUTPUTS, Kernels
 
 derive = lazy("ntksym.kernels.derive")  # brings SymPy along
+evaluated = lazy("ntksym.kernels.evaluated")
 
 Array = Any
 WHOLE = 1e-9
@@ -347,7 +348,8 @@ def compiled_kernel(
     Args:
         parameterization, rates, sizes: as for ``kernel_recursion``.
         outputs: "nngp" alone where no NTK exists, or none is needed.
-        backend: "numba"; "numpy", a reference in arrays; "jax", for accelerators.
+        backend: "numba"; "numpy", a reference in arrays; "jax", for accelerators; "mpmath", the oracle: 20 digits, few
+            inputs; "double", the recursion line by line, for what cannot be compiled yet.
         dtype: of inputs and results, "float64" or "float32"; numbers in between are float64.
         threads: how many work on a Gram matrix; by default all that the process may use.
         values: hyperparameters and sizes of dimensions (``sigma_w=1.4``, ``L=3``).
@@ -355,13 +357,14 @@ def compiled_kernel(
     Raises KernelError for programs that have no kernel or none that can be compiled, and for unknown names.
     """
     program = program if isinstance(program, Program) else program()
-    if backend not in backends:
-        raise KernelError(f"no backend {backend!r}; there are: {', '.join(backends)}")
+    if backend not in backends and backend not in evaluated.DIGITS:
+        raise KernelError(f"no backend {backend!r}; there are: {', '.join((*backends, *evaluated.DIGITS))}")
     precision = np.dtype(dtype).name
     if precision not in ("float64", "float32"):
         raise KernelError(f"dtype {precision}: kernels are float64 or float32")
     known = tuple(sorted((rates or {}).items()))
-    return Compiled(
+    kind: type[Compiled] = Compiled if backend in backends else evaluated.Evaluated
+    return kind(
         program,
         parameterization,
         known,

@@ -218,7 +218,7 @@ class KernelRecursion(Shown):
             threads=threads,
             **values,
         )
-        made.functions  # what cannot be compiled is said here  # noqa: B018
+        made.source  # what cannot be compiled is said here  # noqa: B018
         return made
 
     @property

@@ -104,7 +104,7 @@ def test_means_without_a_closed_form_are_refused() -> None:
         compiled_kernel(several("softplus"))(X[:2])
 
 
-@pytest.mark.parametrize("backend", list(backends))
+@pytest.mark.parametrize("backend", [*backends, "mpmath"])
 @pytest.mark.parametrize("name", ["relu", "gelu", "resnet"])
 def test_backends_agree(name: str, backend: str) -> None:
     if backend == "jax":
