@@ -189,21 +189,3 @@ def test_a_graph_network_on_a_dense_adjacency():
     read = ns.from_torch(Graph, {"n": (16, 32)}, (torch.zeros(10, 8), torch.zeros(10, 10)), batched=False)
     lr = powers(ns.scaling_table(read))
     assert (lr["first.weight"], lr["second.weight"], lr["last.weight"]) == ("1", "n^-1", "n^-1")
-
-
-@pytest.mark.long
-def test_edges_as_indices_are_refused():
-    geometric = pytest.importorskip("torch_geometric.nn")
-
-    class Sparse(torch.nn.Module):
-        def __init__(self, n):
-            super().__init__()
-            self.conv = geometric.GCNConv(8, n)
-
-        def forward(self, x, edges):
-            return self.conv(x, edges)
-
-    with pytest.raises(FrameworkError, match=r"conv: .*depends on data"):
-        ns.from_torch(
-            Sparse, {"n": (16, 32)}, (torch.zeros(10, 8), torch.zeros(2, 30, dtype=torch.long)), batched=False
-        )

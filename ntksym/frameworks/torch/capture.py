@@ -159,7 +159,8 @@ def _shape(node: Any) -> tuple[Any, ...]:
     if any(not isinstance(length, int) for shape in shapes for length in shape):
         raise FrameworkError(
             f"{_where(node) or 'the module'}: the operation {_op(node.target)} makes a tensor whose shape depends on "
-            "data; a program has fixed axes: write graphs with a dense adjacency matrix, masks instead of selections"
+            "data; a program has fixed axes: masks instead of selections, graphs that are normalised once before "
+            "(GCNConv(..., normalize=False) after transforms.GCNNorm)"
         )
     return tuple(shapes) if several else shapes[0]
 

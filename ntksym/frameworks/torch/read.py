@@ -84,6 +84,8 @@ class Reader:
     """What a value, by its id, is the square of."""
     halves: dict[int, Half] = field(default_factory=dict)
     """What a value, by its id, is half of."""
+    graphs: dict[int, tuple[int, frozenset[int]]] = field(default_factory=dict)
+    """For an input that lists edges: the row where messages begin, and the inputs that are weights of the edges."""
     like: Value | None = None
 
     def items(self, items: tuple[Item, ...]) -> None:
@@ -234,7 +236,10 @@ def program_of(
     result = reader.made[output]
     if not isinstance(result, Tensor):
         raise FrameworkError("the output of the module does not depend on its inputs as a plain value")
-    block = Block(tuple(reader.tracer.stack[0].nodes), (), (result.value.id,))
+    # a graph's matrix has the weights of its edges
+    replaced = {key for _, weights in reader.graphs.values() for key in weights} - reader.graphs.keys()
+    nodes = (node for node in reader.tracer.stack[0].nodes if node.id not in replaced)
+    block = Block(tuple(nodes), (), (result.value.id,))
     return Program(name, _without_dead(block)), reader.recorded
 
 
