@@ -191,6 +191,8 @@ class Size(_Arithmetic):
             return top
         return f"{top}/{under[0]}" if len(under) == 1 else f"{top}/({'*'.join(under)})"
 
+    __repr__ = __str__
+
 
 def _factor(name: str, power: Fraction) -> str:
     if power in (1, Fraction(1, 2)):
@@ -226,7 +228,7 @@ def dims(names: str) -> Dim | tuple[Dim, ...]:
     Example:
         >>> import ntksym as ns
         >>> n, L = ns.dims("n L")
-        >>> print(1 / (n * L**0.5))
+        >>> 1 / (n * L**0.5)
         1/(sqrt(L)*n)
     """
     made = tuple(Dim(name) for name in names.replace(",", " ").split())
@@ -242,7 +244,7 @@ def dim(name: str, *, equals: SizeLike | None = None) -> Dim:
         >>> import ntksym as ns
         >>> n, H = ns.dims("n H")
         >>> d_head = ns.dim("d_head", equals=n / H)
-        >>> print(d_head.equals)
+        >>> d_head.equals
         n/H
     """
     relation = None if equals is None else as_size(equals)
@@ -257,7 +259,7 @@ def fixed(name: str, size: Number | None = None) -> Dim:
     Example:
         >>> import ntksym as ns
         >>> n, d = ns.dims("n"), ns.fixed("d", 64)
-        >>> print(n / d)
+        >>> n / d
         n/d
     """
     return Dim(name, large=False, default=None if size is None else exact(size))
