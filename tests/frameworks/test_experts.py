@@ -116,6 +116,49 @@ def test_all_ways_to_write_it_are_one_program(weigh, answer):
     assert same(build, {"n": (8, 16)}, {"n": 8}, (x,)) < 1e-12
 
 
+class Modules(torch.nn.Module):
+    """Experts that are modules, asked one by one: every one answers all tokens."""
+
+    def __init__(self, n, shares, experts=3):
+        super().__init__()
+        self.into, self.out, self.shares = torch.nn.Linear(6, n), torch.nn.Linear(n, 3), shares
+        self.router = torch.nn.Linear(n, experts, bias=False)
+        self.experts = torch.nn.ModuleList(torch.nn.Linear(n, n, bias=False) for _ in range(experts))
+
+    def forward(self, x):
+        h = self.into(x)
+        logits = self.router(h)
+        shares = self.shares(logits, *logits.topk(2, dim=-1))
+        return self.out(sum(share * torch.relu(expert(h)) for share, expert in zip(shares, self.experts, strict=True)))
+
+
+def compared(logits, scores, which):
+    weights = torch.softmax(scores, dim=-1)
+    return [(weights * (which == e)).sum(-1, keepdim=True) for e in range(3)]
+
+
+def scattered_scores(logits, scores, which):
+    kept = torch.full_like(logits, float("-inf")).scatter(-1, which, scores)
+    return torch.softmax(kept, dim=-1).split(1, dim=-1)
+
+
+def scattered_weights(logits, scores, which):
+    dense = torch.zeros_like(logits).scatter(-1, which, torch.softmax(scores, dim=-1))
+    return [dense[..., e : e + 1] for e in range(3)]
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [compared, *(pytest.param(way, marks=pytest.mark.long) for way in (scattered_scores, scattered_weights))],
+)
+def test_experts_that_are_asked_one_by_one(shares):
+    def build(n):
+        return Modules(n, shares)
+
+    x = torch.randn(3, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert same(build, {"n": (8, 16)}, {"n": 8}, (x,)) < 1e-12
+
+
 @pytest.mark.parametrize(
     ("weigh", "answer", "says"),
     [

@@ -64,6 +64,7 @@ class About(Enum):
     COUNTS = "how many tokens each expert answers"
     OFFSETS = "where the tokens of each expert end"
     BACK = "the order of tokens before they were sorted"
+    KEPT = "the scores of all experts, minus infinity for those that are not chosen"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,21 @@ class Gates:
     tensor: Tensor
     partial = True
     words = "the weights of the chosen experts"
+
+    def of_all(self) -> Tensor:
+        """The same for all experts, zero for those that are not chosen."""
+        *tokens, (choice,) = self.tensor.dims
+        return replace(self.tensor, dims=(*tokens, (Atom(choice.name, choice.axis.size),)))
+
+
+@dataclass(frozen=True)
+class Whether:
+    """Which of the chosen experts is this one; ``gates`` are their weights, once these were multiplied by it."""
+
+    expert: int
+    gates: Gates | None = None
+    partial = True
+    words = "which of the chosen experts is a certain one"
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ from ntksym.errors import FrameworkError
 from ntksym.frameworks.torch.graph import Step
 from ntksym.frameworks.torch.layout import Atoms, Tensor, lengths, reshape
 from ntksym.frameworks.torch.read import Constant, Given, Operand, Reader, Trained, rule
-from ntksym.frameworks.torch.routing import About, Chosen, Gated, Gates, routing
+from ntksym.frameworks.torch.routing import About, Chosen, Gated, Gates, Whether, routing
 from ntksym.frameworks.torch.rules.elementwise import described, is_number, tensors
 from ntksym.frameworks.torch.rules.inputs import COPIES, getitem, same
 from ntksym.frameworks.torch.rules.sums import apply
 from ntksym.frameworks.torch.rules.views import VIEWS, dimension
 from ntksym.language.dims import as_size
+from ntksym.language.ops_axes import pick
 
-rule(*COPIES, of=(Chosen, Gates, Gated))(same)
+rule(*COPIES, of=(Chosen, Gates, Gated, Whether))(same)
 rule("getitem", of=(Chosen,))(getitem)
 
 
@@ -68,11 +69,58 @@ def divided(reader: Reader, given: Given, step: Step) -> Operand:
 
 @rule("softmax", "_softmax", of=(Chosen,))
 def softened(reader: Reader, given: Given, step: Step) -> Operand:
-    """A softmax over the chosen experts."""
-    x = about(given["self"], About.SCORES)
+    """A softmax over the chosen experts; the same over all, where the others were set to minus infinity."""
+    x = about(given["self"], About.SCORES, About.KEPT)
     if dimension(given["dim"], len(x.of.tokens) + 1) != len(x.of.tokens):
         raise FrameworkError("a softmax of the scores of experts over another dimension")
-    return x.of.weights(soft=True)
+    gates = x.of.weights(soft=True)
+    return gates if x.about is About.SCORES else gates.of_all()
+
+
+@rule("scatter", of=(Chosen, Gates))
+def scattered(reader: Reader, given: Given, step: Step) -> Operand:
+    """The weights of the chosen experts among zeros, or their scores among minus infinities."""
+    around, x, at = given["self"], given["src"], about(given["index"], About.EXPERTS)
+    last = not at.flat and dimension(given["dim"], len(step.shape)) == len(at.of.tokens)
+    number = around.value if isinstance(around, Constant) else None
+    if last and isinstance(x, Gates) and number == 0:
+        return x.of_all()
+    if last and isinstance(x, Chosen) and x == at.now(About.SCORES) and number == float("-inf"):
+        return x.now(About.KEPT)
+    raise FrameworkError(
+        f"{described(x)} are put among {described(around)}; expected zeros, or minus infinity (scores)"
+    )
+
+
+@rule("eq", of=(Chosen,))
+def one_expert(reader: Reader, given: Given, step: Step) -> Operand:
+    """Where a certain expert is among the chosen ones."""
+    x = about(given["self"], About.EXPERTS)
+    if x.flat or not is_number(given["other"]):
+        raise FrameworkError("the numbers of the chosen experts are compared with what is no number")
+    return Whether(int(given["other"]))
+
+
+@rule("mul", of=(Whether,))
+def masked_weights(reader: Reader, given: Given, step: Step) -> Operand:
+    """The weight of a certain expert, at its place among the chosen ones."""
+    x, gates = given["self"], given["other"]
+    if isinstance(gates, Whether):
+        x, gates = gates, x
+    if not isinstance(gates, Gates) or x.gates:
+        raise FrameworkError(f"it meets {x.words}; expected {Gates.words}")
+    return replace(x, gates=gates)
+
+
+@rule("sum", of=(Whether,))
+def weight_of_one(reader: Reader, given: Given, step: Step) -> Operand:
+    """The weight of a certain expert, zero for tokens that have not chosen it."""
+    x = given["self"]
+    dims = x.gates.tensor.dims if x.gates else ()
+    if not dims or [dimension(i, len(dims)) for i in given["dim"]] != [len(dims) - 1]:
+        raise FrameworkError(f"{x.words} is added up, which can be read for their weights, over the last dimension")
+    value = pick(x.gates.tensor.value, dims[-1][0].name, x.expert)
+    return Tensor(value, (), (*dims[:-1], ()) if given["keepdim"] else dims[:-1])
 
 
 @rule(*VIEWS, of=(Gates, Gated))
@@ -87,6 +135,8 @@ def viewed(reader: Reader, given: Given, step: Step) -> Operand:
 def gated(reader: Reader, given: Given, step: Step) -> Operand:
     """The answers of the chosen experts times their weights."""
     x, y = given["self"], given["other"]
+    if isinstance(y, Whether):
+        return masked_weights(reader, given, step)
     gates, other = (x.tensor, y) if isinstance(x, Gates) else (y.tensor, x)
     (answers,) = tensors(other)
     first = tuple(dim for dim in gates.dims if dim)
