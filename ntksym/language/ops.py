@@ -6,6 +6,7 @@ they record; an analysis has one rule for each that it supports.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from numbers import Real
 from typing import Any
 
@@ -212,7 +213,7 @@ def normalise(x: Value, *, centre: bool = False) -> Value:
 
 
 @operation("dropout")
-def dropout(x: Value, rate: float = 0.1) -> Value:
+def dropout(x: Value, rate: float | Fraction = 0.1) -> Value:
     """A random mask that keeps each coordinate with probability 1 - rate, rescaled."""
     x = checked(x, "ns.dropout")
     if not isinstance(rate, Real) or not 0 <= rate < 1:

@@ -31,9 +31,12 @@ def loaded(model, program, sizes):
         copies = [array for key, array in weights.items() if re.sub(r"\[\d+\]", "", key) == name]
         for full, array in zip(source.names(sizes), copies, strict=True):
             shape = tuple(own[full].shape)
-            if len(shape) == 4:  # the language has a window's offsets before its channels
+            long = tuple(length for length in shape if length > 1)
+            if len(shape) == 4 and array.shape[-1] == shape[0]:  # a vector of channels for each offset
+                array = array.T
+            elif len(shape) == 4:  # the language has a window's offsets before its channels
                 array = array.reshape(shape[0], *shape[2:], shape[1]).transpose(0, 3, 1, 2)
-            elif array.squeeze().shape != tuple(length for length in shape if length > 1):
+            elif array.squeeze().ndim == len(long) and array.squeeze().shape != long:
                 array = array.T
             own[full].data = torch.tensor(array.reshape(shape))
     return weights

@@ -43,20 +43,24 @@ def test_the_encoder_of_torch_with_norms_behind_has_no_skip_path():
         ns.scaling_table(read)
 
 
-def resnet18(n, torchvision):
-    block = torchvision.models.resnet.BasicBlock
-    model = torchvision.models.resnet.ResNet(block, [2, 2, 2, 2], num_classes=10)
+def resnet(n, models, block, layers, groups=1):
+    """torchvision's ResNet with n channels in its first block, in place of 64."""
+    model = models.ResNet(block, layers, num_classes=10, groups=groups)
     model.inplanes = n
     model.conv1, model.bn1 = torch.nn.Conv2d(3, n, 7, 2, 3, bias=False), torch.nn.BatchNorm2d(n)
-    for i, stride in enumerate((1, 2, 2, 2)):
-        setattr(model, f"layer{i + 1}", model._make_layer(block, 2**i * n, 2, stride=stride))
-    model.fc = torch.nn.Linear(8 * n, 10)
+    for i, (blocks, stride) in enumerate(zip(layers, (1, 2, 2, 2), strict=True)):
+        setattr(model, f"layer{i + 1}", model._make_layer(block, 2**i * n, blocks, stride=stride))
+    model.fc = torch.nn.Linear(model.inplanes, 10)
     return model
+
+
+def resnet18(n, models):
+    return resnet(n, models, models.resnet.BasicBlock, [2, 2, 2, 2])
 
 
 @pytest.mark.long
 def test_resnet18_of_torchvision(torchvision):
-    read = ns.from_torch(lambda n: resnet18(n, torchvision), {"n": (16, 32)}, torch.zeros(8, 3, 64, 64))
+    read = ns.from_torch(lambda n: resnet18(n, torchvision.models), {"n": (16, 32)}, torch.zeros(8, 3, 64, 64))
     table = ns.scaling_table(read)
     lr, std = powers(table), powers(table, "init_std")
     assert (lr["conv1.weight"], std["conv1.weight"]) == ("1", "1")  # from three channels, which stay
@@ -72,7 +76,7 @@ def test_resnet18_of_torchvision(torchvision):
 @pytest.mark.parametrize("training", [False, True])
 def test_resnet18_computes_what_it_did(torchvision, training):
     images = (torch.randn(3, 3, 64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0)),)
-    assert same(lambda n: resnet18(n, torchvision), {"n": (4, 8)}, {"n": 4}, images, training=training) < 1e-9
+    assert same(lambda n: resnet18(n, torchvision.models), {"n": (4, 8)}, {"n": 4}, images, training=training) < 1e-9
 
 
 @pytest.mark.long
@@ -92,6 +96,62 @@ def test_the_vision_transformer_of_torchvision(torchvision):
     assert table["encoder.pos_embedding"].shape == ("17", "n")
     images = (torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0)),)
     assert same(build, {"n": (16, 32), "L": (2, 3)}, {"n": 16, "L": 2}, images) < 1e-12
+
+
+def convnext(n, models):
+    block = models.convnext.CNBlockConfig
+    return models.ConvNeXt([block(n, 2 * n, 2), block(2 * n, None, 2)], stochastic_depth_prob=0.1)
+
+
+def efficientnet(n, models):
+    blocks, _ = models.efficientnet._efficientnet_conf("efficientnet_b0", width_mult=n, depth_mult=1.0)
+    return models.EfficientNet(blocks[1:2], dropout=0.2, last_channel=1280 * n)
+
+
+def mobilenet(n, models):
+    return models.MobileNetV2(width_mult=float(n), inverted_residual_setting=[[6, 32, 2, 2], [6, 64, 2, 2]])
+
+
+def resnext(n, models):
+    return resnet(n, models, models.resnet.Bottleneck, [1, 1, 1, 1], groups=4)
+
+
+def densenet(n, models):
+    return models.DenseNet(growth_rate=n, block_config=(2, 2), num_init_features=2 * n)
+
+
+OTHERS = {
+    # sizes, a vector, an inner weight and the output
+    convnext: ((96, 192), "features.1.0.block.0.weight", "features.3.1.block.3.weight", "classifier.2.weight"),
+    efficientnet: ((1, 2), "features.1.0.block.1.0.weight", "features.1.1.block.2.fc1.weight", "classifier.1.weight"),
+    mobilenet: ((1, 2), "features.2.conv.1.0.weight", "features.3.conv.2.weight", "classifier.1.weight"),
+    resnext: ((16, 32), "layer1.0.bn2.weight", "layer1.0.conv2.weight", "fc.weight"),
+    densenet: ((16, 32), "features.norm0.weight", "features.denseblock1.denselayer2.conv1.weight", "classifier.weight"),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("build", OTHERS, ids=lambda build: build.__name__)
+def test_other_models_of_torchvision(torchvision, build):
+    """Vectors (gains, depthwise windows) start and move by order one, inner weights and outputs as a perceptron's."""
+    widths, vector, inner, output = OTHERS[build]
+    table = ns.scaling_table(
+        ns.from_torch(lambda n: build(n, torchvision.models), {"n": widths}, torch.zeros(4, 3, 64, 64))
+    )
+    lr, std = powers(table), powers(table, "init_std")
+    assert (lr[vector], std[vector]) == ("1", "1")
+    assert (lr[inner], std[inner]) == ("n^-1", "n^(-1/2)")
+    assert (lr[output], std[output]) == ("n^-1", "n^-1")
+    assert table.verdict.stable
+
+
+@pytest.mark.long
+def test_tables_of_relative_positions_are_refused(torchvision):
+    def build(n):
+        return torchvision.models.SwinTransformer([4, 4], n, [2], [n // 16], [7, 7])
+
+    with pytest.raises(FrameworkError, match=r"^features.1.0.attn: the operation index"):
+        ns.from_torch(build, {"n": (96, 192)}, torch.zeros(4, 3, 64, 64))
 
 
 SMALL = {"vocab_size": 65, "num_hidden_layers": 2, "num_attention_heads": 4, "use_cache": False}

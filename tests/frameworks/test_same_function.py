@@ -1,7 +1,9 @@
 """A program that was read computes what the module computes: the same weights and inputs give the same numbers."""
 
+import numpy as np
 import pytest
 
+import ntksym as ns
 from tests.frameworks.comparing import same
 
 torch = pytest.importorskip("torch")
@@ -156,3 +158,52 @@ def test_batch_normalisation():
     images = (numbers(6, 3, 4, 4),)
     assert same(Batch, {"n": (8, 16)}, {"n": 8}, images, training=True) < 1e-12
     assert same(Batch, {"n": (8, 16)}, {"n": 8}, images) < 1e-12
+
+
+class Windows(torch.nn.Module):
+    """Channels in groups and one by one, poolings over edges, several paddings."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, 2 * n, 4, stride=2, padding=1)
+        self.each = torch.nn.Conv2d(2 * n, 2 * n, 3, padding=1, groups=2 * n)
+        self.groups = torch.nn.Conv2d(2 * n, n, 3, padding=2, groups=2)
+        self.norm, self.last = torch.nn.GroupNorm(2, n), torch.nn.Linear(n, 4)
+
+    def forward(self, x):
+        h = torch.nn.functional.max_pool2d(torch.tanh(self.first(x)) - 2, 3, stride=2, padding=1)
+        h = torch.nn.functional.pad(self.groups(torch.tanh(self.each(h))), (0, 1, -1, 0))
+        return self.last(torch.tanh(self.norm(h)).mean((2, 3)))
+
+
+def test_channels_in_groups_and_edges():
+    assert same(Windows, {"n": (4, 8)}, {"n": 4}, (numbers(2, 3, 12, 12),)) < 1e-12
+
+
+class Dropped(torch.nn.Module):
+    """Dropout of entries, of channels and of a branch."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.first, self.last = torch.nn.Conv2d(3, n, 1), torch.nn.Linear(n, 2)
+        self.channels, self.entries = torch.nn.Dropout2d(0.5), torch.nn.Dropout(0.25)
+
+    def forward(self, x):
+        h = self.first(x)
+        noise = h.new_empty(len(h), 1, 1, 1).bernoulli_(0.75).div_(0.75)
+        return self.last(self.entries((h + noise * self.channels(torch.tanh(h))).mean((2, 3))))
+
+
+def test_dropout_of_entries_channels_and_branches():
+    read = ns.from_torch(Dropped, {"n": (8, 16)}, torch.zeros(2, 3, 4, 4))
+    drawn = [node for node in read.nodes.values() if node.op == "dropout"]
+    assert [(str(node.type.coord), len(node.type.positions), float(node.attr("rate"))) for node in drawn] == [
+        ("n", 0, 0.5),
+        ("1", 0, 0.25),
+        ("n", 0, 0.25),
+    ]
+    # a coin of mean one leaves means as they are: the program without coins is the module in evaluation
+    weights, image = ns.draw(read, {"n": 8}, seed=0), numbers(2, 3, 4, 4).numpy()
+    h = np.einsum("nc,bcxy->bnxy", weights["first.weight"], image)
+    expected = (h + np.tanh(h)).mean((2, 3)) @ weights["last.weight"].T
+    assert np.allclose(ns.run(read, weights, image.transpose(0, 2, 3, 1), {"n": 8}), expected)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ntksym.errors import FrameworkError
 
 
-def inner_names(parameters: Mapping[str, tuple[str, tuple[str, ...]]]) -> tuple[str, dict[str, str]]:
+def inner_names(
+    parameters: Mapping[str, tuple[str, tuple[str, ...]]], taken: Callable[[str], bool]
+) -> tuple[str, dict[str, str]]:
     """The name of a loop, and the names of its parameters inside of it.
 
     Args:
         parameters: by full name in the first copy, the name in use so far and the full names in all copies.
+        taken: whether something has this name.
 
     The loop is named by what all names have in common before they begin to differ from copy to copy; what differs
-    (a number, as a rule) is left out where names stay different without it.
+    (a number, as a rule) is left out where names stay different without it, and new.
     """
     parts, differing = {}, {}
     for name, (used, copies) in parameters.items():
@@ -34,9 +37,11 @@ def inner_names(parameters: Mapping[str, tuple[str, tuple[str, ...]]]) -> tuple[
         name: ".".join(part for i, part in enumerate(names) if i >= skip and i not in differing[name])
         for name, names in parts.items()
     }
-    if len(set(short.values())) < len(short) or not all(short.values()):
+    scope = ".".join(common) or "block"
+    known = any(taken(f"{scope}.{name}") for name in short.values())
+    if known or len(set(short.values())) < len(short) or not all(short.values()):
         short = {name: ".".join(names[skip:]) for name, names in parts.items()}
-    return ".".join(common) or "block", short
+    return scope, short
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from ntksym.errors import FrameworkError
 from ntksym.frameworks.torch.layout import Tensor, to_coord, to_positions
+from ntksym.language.dims import ONE, Size
 from ntksym.language.ops import normalise, rotate
 
 
@@ -40,6 +41,17 @@ def normalised(x: Tensor, atoms: tuple[object, ...], *, centre: bool = False) ->
     """x over its root mean square along these atoms."""
     x = to_coord(x, atoms)  # type: ignore[arg-type]
     return replace(x, value=normalise(x.value, centre=centre))
+
+
+@dataclass(frozen=True)
+class Coins:
+    """Random numbers of this shape, each ``factor`` with probability ``keep`` and else zero."""
+
+    shape: tuple[Size, ...]
+    keep: Size
+    factor: Size = ONE
+    partial = True
+    words = "random zeros and ones"
 
 
 @dataclass(frozen=True)

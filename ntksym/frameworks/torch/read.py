@@ -11,7 +11,7 @@ from ntksym.frameworks.torch.graph import Buffer, Item, Loop, Parameter, Ref, Sh
 from ntksym.frameworks.torch.layout import Atoms, Dims, Names, Tensor, lengths, size_of
 from ntksym.frameworks.torch.names import inner_names
 from ntksym.frameworks.torch.partial import Half
-from ntksym.language.dims import Size, as_size
+from ntksym.language.dims import ONE, Size, as_size
 from ntksym.language.loops import repeat
 from ntksym.language.ops import vector, weight
 from ntksym.language.program import Block, Program
@@ -46,6 +46,8 @@ Operand = Any
 """A Tensor, Trained, Constant, a number or a Size; or what a rule hands to another, such as a mean of squares."""
 Given = dict[str, Any]
 """A step's arguments by name, each an operand."""
+RANDOM = frozenset({"bernoulli"})
+"""Operations whose results are no constants even where their arguments are."""
 Rule = Callable[["Reader", Given, Step], Operand]
 
 rules: dict[str, Rule] = {}
@@ -100,7 +102,7 @@ class Reader:
         before = len(self.tracer.stack[-1].nodes)
         special = next((leaf for v in given.values() for leaf in leaves(v) if type(leaf) in rules_of), None)
         known = rules if special is None else rules_of[type(special)]
-        if step.op in known and not (_is_constant(given) and arguments(step, Ref)):
+        if step.op in known and (step.op in RANDOM or not (_is_constant(given) and arguments(step, Ref))):
             self.made[step.id] = self.applied(known[step.op], given, step)
         elif _is_constant(given):
             self.made[step.id] = Constant(step.shape)
@@ -158,13 +160,16 @@ class Reader:
         self.used[name], self.rows[name], self.recorded[name] = made, side, made.name
         return made, False
 
-    def vector(self, trained: Trained, dims: Dims, coord: Atoms, init: str) -> Tensor:
-        """A parameter as a value: its dimensions consist of these atoms, those not in ``coord`` index it."""
+    def vector(self, trained: Trained, dims: Dims, coord: Atoms, init: str, *, fan_in: Size = ONE) -> Tensor:
+        """A parameter as a value: its dimensions consist of these atoms, those not in ``coord`` index it.
+
+        ``fan_in`` is how many of its random entries are summed up with other factors.
+        """
         name = trained.parameter.name
         if name in self.used:
             raise FrameworkError(f"the parameter {name} is used as a vector and as a matrix")
         index = tuple(atom.axis for dim in dims for atom in dim if atom not in coord)
-        sigma: str | float = 1.0 if index else "sigma_b"
+        sigma = float((fan_in**-0.5).value({})) if index else "sigma_b"
         value = vector(
             self.any(), self.name(name), size_of(coord), init=init, sigma=sigma, index=index,
             trainable=trained.parameter.trainable,
@@ -187,7 +192,8 @@ class Reader:
         for start in starts:
             if not isinstance(start, Tensor):
                 raise FrameworkError("a block hands on what is no value; write its start as a tensor of the inputs")
-        scope, inner = inner_names({name: (self.name(name), copies) for name, copies in loop.copies})
+        copies = {name: (self.name(name), names) for name, names in loop.copies}
+        scope, inner = inner_names(copies, lambda name: self.tracer.scoped(name, "from_torch") in self.tracer.names)
         outer, ends = dict(self.called), []
         self.called.update(inner)
 

@@ -7,7 +7,6 @@ from ntksym.frameworks.torch.graph import Step
 from ntksym.frameworks.torch.layout import BATCH, Atom, Atoms, Tensor, lengths
 from ntksym.frameworks.torch.read import Constant, Given, Operand, Reader, rule
 from ntksym.language.dims import ONE, Axis
-from ntksym.language.ops import dropout
 from ntksym.language.trace import Value
 from ntksym.language.types import Type
 
@@ -57,12 +56,3 @@ def getitem(reader: Reader, given: Given, step: Step) -> Operand:
     """One of several results."""
     source, index = given["arg0"], given["arg1"]
     return Constant(step.shape) if isinstance(source, Constant) else source[index]
-
-
-@rule("native_dropout", "dropout")
-def dropped(reader: Reader, given: Given, step: Step) -> Operand:
-    """Dropout leaves sizes as they are; it is recorded where it is on."""
-    x = given["input"]
-    if given["train"] and isinstance(x, Tensor):
-        x = Tensor(dropout(x.value, given["p"]), x.coord, x.dims)
-    return (x, None) if step.op == "native_dropout" else x

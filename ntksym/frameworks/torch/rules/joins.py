@@ -48,10 +48,12 @@ def times(size: SizeLike, unit: Size) -> int:
 
 def by_places(reader: Reader, x: Tensor, dim: int, unit: Size) -> Tensor:
     """The same tensor with a position axis of places in a dimension, and after it what is left of the ``unit``."""
-    sizes = [size_of(atoms) for atoms in x.dims]
-    places = as_size(times(sizes[dim], unit))
-    x = reshape(x, (*sizes[:dim], places, unit, *sizes[dim + 1 :]), reader.names)
-    atoms, within = x.dims[dim], x.dims[dim + 1]
+    if unit.is_one and len(x.dims[dim]) == 1 and x.dims[dim][0] not in x.coord and x.has(x.dims[dim][0]):
+        return x
+    places = as_size(times(size_of(x.dims[dim]), unit))
+    cut = reshape(replace(x, dims=(x.dims[dim],)), (places, unit), reader.names)
+    atoms, within = cut.dims
+    x = replace(cut, dims=(*x.dims[:dim], (*atoms, *within), *x.dims[dim + 1 :]))
     if any(not x.has(atom) for atom in atoms):
         axis = "the batch" if any(atom.name == BATCH for atom in atoms) else "an axis of equal entries"
         raise FrameworkError(f"values are joined or parted along {axis}")
@@ -61,8 +63,8 @@ def by_places(reader: Reader, x: Tensor, dim: int, unit: Size) -> Tensor:
         rest, place = tuple(atom for atom in x.coord if atom not in atoms), reader.names.atom(places)
         x = to_coord(x, (*atoms, *rest))
         value = split(x.value, place.name, places) if rest or not atoms else as_axis(x.value, place.name)
-        x, atoms = Tensor(value, rest, x.dims), (place,)
-    return replace(x, dims=(*x.dims[:dim], (*atoms, *within), *x.dims[dim + 2 :]))
+        x = Tensor(value, rest, (*x.dims[:dim], (place, *within), *x.dims[dim + 1 :]))
+    return x
 
 
 def moved(x: Tensor, dim: int, by: int, length: int) -> Tensor:
@@ -70,6 +72,14 @@ def moved(x: Tensor, dim: int, by: int, length: int) -> Tensor:
     place, *within = x.dims[dim]
     wider = (Atom(place.name, as_size(length)), *within)
     return Tensor(shift(x.value, place.name, by, length), x.coord, (*x.dims[:dim], wider, *x.dims[dim + 1 :]))
+
+
+def padded(reader: Reader, x: Tensor, dim: int, before: int, after: int) -> Tensor:
+    """A dimension with so many zeros before and after its entries, or fewer entries where a number is negative."""
+    if not before and not after:
+        return x
+    y = by_places(reader, x, dim, ONE)
+    return moved(y, dim, before, times(y.dims[dim][0].size, ONE) + before + after)
 
 
 def chosen(x: Tensor, dim: int, index: int) -> Tensor:
@@ -161,6 +171,20 @@ def sliced(reader: Reader, given: Given, step: Step) -> Operand:
         )
     before, after = [size_of(atoms) for atoms in x.dims[:dim]], [size_of(atoms) for atoms in x.dims[dim + 1 :]]
     return place_of(reader, reshape(x, (*before, wanted[dim], as_size(every), *after), reader.names), dim + 1, start)
+
+
+@rule("pad", "constant_pad_nd")
+def with_zeros(reader: Reader, given: Given, step: Step) -> Operand:
+    """Zeros around the entries; torch names the last dimension's first."""
+    x, numbers = given["self"], given["pad"]
+    if isinstance(x, Constant):
+        return replace(x, shape=step.shape)
+    if given.get("mode", "constant") != "constant" or given["value"]:
+        raise FrameworkError("what stands around the entries is not zero")
+    (x,) = tensors(x)
+    for k in range(len(numbers) // 2):
+        x = padded(reader, x, len(x.dims) - 1 - k, numbers[2 * k], numbers[2 * k + 1])
+    return x
 
 
 @rule("cat")
