@@ -21,7 +21,12 @@ NEEDS = {
 """What the examples below a name need beside the package."""
 LONG = {
     *(f"ntksym.dynamics.{name}" for name in ("dmft", "kernel_change", "linear", "mean_field", "regressors", "softmax")),
-    *("ntksym.dynamics.wide_limit", "ntksym.frameworks.torch.groups", "ntksym.sampling.network"),
+    *(
+        "ntksym.dynamics.wide_limit",
+        "ntksym.frameworks.torch.groups",
+        "ntksym.kernels.compiled",
+        "ntksym.sampling.network",
+    ),
 }
 """Examples that take seconds, most of them for compilation."""
 

@@ -355,6 +355,14 @@ def compiled_kernel(
         values: hyperparameters and sizes of dimensions (``sigma_w=1.4``, ``L=3``).
 
     Raises KernelError for programs that have no kernel or none that can be compiled, and for unknown names.
+
+    Example:
+        >>> import numpy as np
+        >>> import ntksym as ns
+        >>> kernel = ns.compiled_kernel(ns.zoo.load("mlp"), sigma_w=2**0.5)
+        >>> kernel(np.eye(2)).ntk.round(4)
+        array([[3.    , 0.6857],
+               [0.6857, 3.    ]])
     """
     program = program if isinstance(program, Program) else program()
     if backend not in backends and backend not in evaluated.DIGITS:
