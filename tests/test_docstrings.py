@@ -21,12 +21,8 @@ NEEDS = {
 """What the examples below a name need beside the package."""
 LONG = {
     *(f"ntksym.dynamics.{name}" for name in ("dmft", "kernel_change", "linear", "mean_field", "regressors", "softmax")),
-    *(
-        "ntksym.dynamics.wide_limit",
-        "ntksym.frameworks.torch.groups",
-        "ntksym.kernels.compiled",
-        "ntksym.sampling.network",
-    ),
+    *(f"ntksym.frameworks.torch.{name}" for name in ("groups", "program")),
+    *("ntksym.dynamics.wide_limit", "ntksym.kernels.compiled", "ntksym.sampling.network", "ntksym.validation.validate"),
 }
 """Examples that take seconds, most of them for compilation."""
 
