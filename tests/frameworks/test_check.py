@@ -133,7 +133,7 @@ class Vectors(torch.nn.Module):
 @pytest.mark.parametrize(
     ("start", "expected"),
     [
-        ({}, {}),
+        pytest.param({}, {}, marks=pytest.mark.long),
         pytest.param({"bias": 1.0}, {}, marks=pytest.mark.long),
         pytest.param({"bias": lambda n: n**-0.5}, {}, marks=pytest.mark.long),  # as good as zero
         ({"bias": lambda n: n**0.5}, {("bias", "init_std"): "n^(1/2)"}),
@@ -162,6 +162,7 @@ def test_how_parameters_start_is_recorded_where_it_was_read_otherwise():
     assert program.sources == read.sources
 
 
+@pytest.mark.long
 def test_each_parameter_has_the_rule_of_its_own_optimizer(models, table):
     def build(n):
         model = models.MLP(n)

@@ -102,7 +102,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("answer", [pair_by_pair, pytest.param(sorted_by_expert, marks=pytest.mark.long)])
-@pytest.mark.parametrize("weigh", [softmax_first, softmax_last])
+@pytest.mark.parametrize("weigh", [softmax_first, pytest.param(softmax_last, marks=pytest.mark.long)])
 def test_all_ways_to_write_it_are_one_program(weigh, answer):
     if answer is sorted_by_expert:
         pytest.importorskip("transformers.integrations.moe")  # registers its operation, and not while a graph is made
@@ -167,7 +167,12 @@ def test_experts_that_are_asked_one_by_one(shares):
             pair_by_pair,
             "the operation view.*scores of the chosen experts, which.*by their sum",
         ),
-        (softmax_last, without_weights, "answers of the chosen experts are added without their weights"),
+        pytest.param(
+            softmax_last,
+            without_weights,
+            "answers of the chosen experts are added without their weights",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_what_is_no_weighted_sum_is_refused(weigh, answer, says):
