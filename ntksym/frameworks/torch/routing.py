@@ -102,6 +102,7 @@ class Gates:
 class Whether:
     """Which of the chosen experts is this one; ``gates`` are their weights, once these were multiplied by it."""
 
+    choice: Atom
     expert: int
     gates: Gates | None = None
     partial = True

@@ -98,7 +98,7 @@ def one_expert(reader: Reader, given: Given, step: Step) -> Operand:
     x = about(given["self"], About.EXPERTS)
     if x.flat or not is_number(given["other"]):
         raise FrameworkError("the numbers of the chosen experts are compared with what is no number")
-    return Whether(int(given["other"]))
+    return Whether(x.of.choice, int(given["other"]))
 
 
 @rule("mul", of=(Whether,))
@@ -107,7 +107,7 @@ def masked_weights(reader: Reader, given: Given, step: Step) -> Operand:
     x, gates = given["self"], given["other"]
     if isinstance(gates, Whether):
         x, gates = gates, x
-    if not isinstance(gates, Gates) or x.gates:
+    if not isinstance(gates, Gates) or gates.tensor.dims[-1] != (x.choice,) or x.gates:
         raise FrameworkError(f"it meets {x.words}; expected {Gates.words}")
     return replace(x, gates=gates)
 
