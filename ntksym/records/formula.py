@@ -116,7 +116,8 @@ class Algebra(Line):
 class Expected(Line):
     """A Gaussian expectation: ``answer`` in symbols of its own, and the expressions that they stand for.
 
-    ``diagonal`` is the same where both points are one, where the first form would be singular. Answers are ``ntksym.gaussian.Answer`` records.
+    ``diagonal`` is the same where both points are one, where the first form would be singular. Answers are
+    ``ntksym.gaussian.Answer`` records.
     """
 
     answer: Any
