@@ -25,10 +25,10 @@ from ntksym.dynamics.course import Course
 from ntksym.dynamics.slopes import loss_and_slope
 from ntksym.dynamics.units import exponent
 from ntksym.errors import DynamicsError
+from ntksym.kernels.data import read_inputs, sizes_from
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture
-from ntksym.sampling.inputs import named_inputs
 from ntksym.sampling.network import network
 from ntksym.sampling.training import Loss
 from ntksym.scaling.cells import large_dims
@@ -95,7 +95,7 @@ def dmft(
         loss: as for ``ns.train``.
         probe: further inputs (m, d_in) that kernels and outputs are wanted for.
         parametrization: "mup" or "mfp", or one of your own with the same limit.
-        sizes: dimensions without a default, other than the width; the depth where it is one.
+        sizes: dimensions that neither the inputs give nor a default, other than the width; the depth where it is one.
 
     Work grows like (steps * inputs)^3 * steps * layers. Networks of width n approach this like n^(-1/2). Raises
     DynamicsError for a program that is no product of matrices, or does not learn features.
@@ -105,15 +105,16 @@ def dmft(
         >>> import ntksym as ns
         >>> net = ns.zoo.load("mlp")(phi=ns.identity, depth=3, bias=False)
         >>> X, y = np.eye(2), np.array([[1.0], [-1.0]])
-        >>> ns.dmft(net, (X, y), steps=3, lr=0.5, sizes={"d_in": 2}).losses.round(4)
+        >>> ns.dmft(net, (X, y), steps=3, lr=0.5).losses.round(4)
         array([0.5   , 0.0703, 0.0235])
     """
     program = as_program(program)
     if steps < 1 or not (lr > 0 and np.isfinite(lr)):
         raise DynamicsError(f"steps={steps} and lr={lr}: at least one step and a positive rate are needed")
-    x = np.asarray(next(iter(named_inputs(program, data[0]).values())), dtype=float)
+    given = read_inputs(program, data[0])
+    x = np.asarray(next(iter(given.values())), dtype=float)
     inputs = x if probe is None else np.concatenate([x, np.asarray(probe, dtype=float)])
-    matrices = _matrices(program, inputs, lr, parametrization, dict(sizes or {}))
+    matrices = _matrices(program, inputs, lr, parametrization, {**sizes_from(program, given), **(sizes or {})})
     error = loss_and_slope(loss)
 
     def pull(outputs: Array) -> tuple[float, Array]:

@@ -90,7 +90,7 @@ def mean_field(
         particles: how many stand for the distribution, a power of two: randomised Sobol sequences of Gaussian starts,
             in REPLICATES independent copies. None solves the equation of the second moments, where there is one.
         loss: as for ``ns.train``.
-        sizes: the dimensions without a default, other than the width.
+        sizes: the dimensions that neither the inputs give nor a default, other than the width.
         seed: of the particles.
 
     Raises DynamicsError for programs without a mean over hidden units, and for no ``particles`` where second moments
@@ -101,7 +101,7 @@ def mean_field(
         >>> import ntksym as ns
         >>> net = ns.zoo.load("mlp")(phi=ns.tanh, depth=1, bias=False)
         >>> X, y = np.eye(2), np.array([[1.0], [-1.0]])
-        >>> found = ns.mean_field(net, (X, y), [0.0, 1.0, 10.0], particles=256, sizes={"d_in": 2})
+        >>> found = ns.mean_field(net, (X, y), [0.0, 1.0, 10.0], particles=256)
         >>> found.losses.round(3)
         array([0.501, 0.206, 0.   ])
     """

@@ -18,6 +18,7 @@ import numpy as np
 from ntksym._lazy import lazy
 from ntksym.dynamics.course import Slots
 from ntksym.errors import DynamicsError
+from ntksym.kernels.data import read_inputs, sizes_from
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
 from ntksym.language.trace import Architecture
@@ -102,8 +103,9 @@ def units(
 ) -> Units:
     """The hidden units of a program with one wide layer, with the table's numbers for SGD of rate ``lr`` at n = 1.
 
-    ``inputs`` are those that the sum over units is checked on. Raises DynamicsError where the program has more than one
-    wide layer, or weights that no unit owns, or an output that is no sum over units.
+    ``inputs`` are those that the sum over units is checked on; sizes that they have need not be given. Raises
+    DynamicsError where the program has more than one wide layer, or weights that no unit owns, or an output that is no
+    sum over units.
     """
     program = as_program(program)
     if not (lr > 0 and np.isfinite(lr)):
@@ -113,7 +115,8 @@ def units(
         raise DynamicsError(f"{program.name} has the large dimensions {', '.join(dims)}; one is what a unit can be of")
     (dim,) = dims
     table = scaling_table(program, optimizer="sgd", parametrization=parametrization)
-    one, some = (_network(program, table, {**(sizes or {}), dim: size}, lr) for size in (1, SOME))
+    known = {**sizes_from(program, read_inputs(program, inputs)), **(sizes or {})}
+    one, some = (_network(program, table, {**known, dim: size}, lr) for size in (1, SOME))
     axes = {name: _axis_of_units(one, some, name, dim) for name in one.parameters}
     slots, stds, rates, start = {}, [], [], 0
     for name, stored in one.parameters.items():

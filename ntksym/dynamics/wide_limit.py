@@ -90,7 +90,7 @@ def wide_limit(
         lr: what the scaling table's rates are multiples of, counted from width 1.
         loss: as for ``ns.train``.
         probe: inputs that outputs are given for; those of the first batch by default.
-        sizes: the dimensions without a default, other than the width.
+        sizes: the dimensions that neither the inputs give nor a default, other than the width.
 
     A network of width n approaches this like n^(-1/2). Raises DynamicsError for other programs.
 
@@ -99,7 +99,7 @@ def wide_limit(
         >>> import ntksym as ns
         >>> net = ns.zoo.load("mlp")(phi=ns.identity, depth=1, bias=False)
         >>> X, y = np.eye(2), np.array([[1.0], [-1.0]])
-        >>> ns.wide_limit(net, [(X, y)], steps=3, lr=0.5, sizes={"d_in": 2}).losses.round(4)
+        >>> ns.wide_limit(net, [(X, y)], steps=3, lr=0.5).losses.round(4)
         array([0.5   , 0.1953, 0.0588])
     """
     if not batches or steps < 1:
