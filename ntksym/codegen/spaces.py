@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from ntksym.codegen.statements import SINGLE, Gap, Linear, Move, Part, Series, Statement, Window, base, names_read
 from ntksym.errors import KernelError
-from ntksym.records.formula import Averaged, Layout, Line, Moved, Pointwise, Shared, State, is_one_point
+from ntksym.records.formula import SAME, Averaged, Layout, Line, Moved, Pointwise, Shared, State, is_one_point
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Spaces:
 
     def place(self, line: Line | State) -> None:
         """Find the space of a line; entries of lines over one point are diagonal ones."""
+        if isinstance(line, Line) and any(name.startswith(SAME) for name in line.reads()):
+            raise KernelError(f"{line.meaning}: terms of equal positions alone cannot be compiled yet; use evaluate()")
         layout = line.layout
         if isinstance(line, Pointwise) or is_one_point(line.name):
             layout = Layout(layout.left, layout.left)

@@ -50,6 +50,12 @@ def network(kind: str, phi: str = "relu") -> ns.Program:
     return net()
 
 
+@ns.program
+def positional(x: ns.Sequence("T", "d")) -> ns.Value:
+    h = ns.positional(ns.dense(x, n, name="embed"), "T", name="place")
+    return ns.readout(ns.flatten(ns.relu(h)))
+
+
 CASES: dict[str, tuple[ns.Program, dict[str, float]]] = {
     "flatten": (network("flatten conv"), {"sigma_b": 0.3}),
     "flatten, no bias": (network("flatten conv"), {"sigma_w": 1.4, "sigma_b": 0.0}),
@@ -151,6 +157,7 @@ def test_flattening_needs_diagonal_entries_alone(kernel: Compiled) -> None:
     [
         (network("pool small conv"), "a nonlinear function of a mean over positions cannot be compiled yet"),
         (network("pool conv", "tanh"), "a dual without a closed form cannot be compiled at positions yet"),
+        (positional(), "terms of equal positions alone cannot be compiled yet"),
         (zoo.load("gcn")(), "cannot be compiled yet; use evaluate"),
         (zoo.load("transformer")(), "cannot be compiled yet; use evaluate"),
     ],
