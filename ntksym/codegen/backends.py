@@ -18,6 +18,7 @@ from ntksym._lazy import lazy
 from ntksym.codegen.functions import angles, entry_angles, interpolated, jax_functions, numpy_functions
 from ntksym.codegen.scalars import COLUMNS
 from ntksym.codegen.store import Kept, loaded
+from ntksym.codegen.threads import for_each
 
 jax = lazy("jax")
 jnp = lazy("jax.numpy")
@@ -27,6 +28,8 @@ STRIP = 1 << 14
 """Entries of pairs that are computed at a time: what other entries read of them is to stay in the second cache."""
 LEAST = 64
 """Pairs that are computed at a time at least, for long enough loops."""
+SHARES = 4
+"""Of a block with positions, for each thread: those of a symmetric matrix differ in length."""
 ALL = 1 << 31
 """A reach beyond all columns."""
 
@@ -36,12 +39,13 @@ class Functions:
     """What a kernel is computed with.
 
     ``counts(parameters)`` gives the rounds of each loop, ``point(squares, parameters, counts, tables)`` what pairs read
-    of single inputs, ``pairs(products, left, right, parameters, counts, entries, tables, reach=)`` kernels of a block:
+    of single inputs, ``pairs(products, left, right, parameters, counts, entries, tables, reach=)`` the kernels:
     ``products`` are, for each input, inner products, followed by c and g where these are needed; ``angles(number of the
     input, products, vectors of both sides, inverse norms of both)`` finds them, at positions ``entry_angles`` with the
     entries and the reach.
     ``entries`` are those of each space, ``tables`` those of each window, both empty where there are no positions. Of
-    row i only the first ``reach`` + i + 1 columns need to be computed, the last of which is of the same input.
+    row i only the first ``reach`` + i + 1 columns need to be computed, the last of which is of the same input. With
+    positions, ``threads`` share the rows.
     ``interpolated(c, g, table, left, right)`` reads kernels from a table of functions of c. Results are arrays
     (outputs, rows, columns); they may be overwritten when the same thread calls again, for the same input. ``placed``
     and ``mirrored`` put a block into a matrix.
@@ -79,7 +83,7 @@ def _mirrored(values: Array, result: Array, row: int, column: int) -> None:
 def numpy_backend(kept: Kept) -> Functions:
     names = _arrays(kept, numpy_functions())
 
-    def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any, reach: int = ALL) -> Array:
+    def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any, **_: int) -> Array:
         return _blocks(names["pairs"](products, *_sides(kept, left, right), *numbers), products)
 
     found = (lambda _, *given: angles(*given)), (lambda _, *given: entry_angles(*given))
@@ -91,13 +95,7 @@ def jax_backend(kept: Kept) -> Functions:
     compiled = jax.jit(_arrays(kept, jax_functions())["pairs"], static_argnums=4)
 
     def pairs(
-        products: Sequence[Array],
-        left: Any,
-        right: Any,
-        parameters: Any,
-        counts: Any,
-        *positions: Any,
-        reach: int = ALL,
+        products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any, *positions: Any, **_: int
     ) -> Array:
         with jax.enable_x64(True):
             sides = _sides(kept, left, right)
@@ -108,7 +106,7 @@ def jax_backend(kept: Kept) -> Functions:
 
 
 def numba_backend(kept: Kept) -> Functions:
-    own, module, buffers = numpy_backend(kept), loaded(kept), _Buffers()
+    own, module, buffers = numpy_backend(kept), loaded(kept), Buffers()
 
     def pairs(
         products: Sequence[Array],
@@ -118,16 +116,25 @@ def numba_backend(kept: Kept) -> Functions:
         counts: Any,
         *positions: Any,
         reach: int = ALL,
+        threads: int = 1,
     ) -> Array:
         results = buffers.array("results", (len(kept.outputs), *products[0].shape[-2:]))
         sides = [x for parts in zip(left, right, strict=True) for pair in zip(*parts, strict=True) for x in pair]
-        numbers: list[Any] = [np.array(parameters, float), np.array(counts, np.int64)]
-        if kept.spaces:
-            most, columns = max(len(each.left) for each in positions[0]), results.shape[2]
-            strip = max(min(max(STRIP // most, LEAST), COLUMNS) // columns, 1)
-            numbers += [strip, reach, buffers.array("work", (kept.lines, most, strip * columns))]
-        flat = (x for several in positions for arrays in several for x in arrays)
-        module.pairs(*products, *sides, *flat, *numbers, *results)
+        flat = [x for several in positions for arrays in several for x in arrays]
+        given = [*products, *sides, *flat, np.array(parameters, float), np.array(counts, np.int64)]
+        if not kept.spaces:
+            module.pairs(*given, *results)
+            return results
+        _, rows, columns = results.shape
+        most = max(len(each.left) for each in positions[0])
+        strip = max(min(max(STRIP // most, LEAST), COLUMNS) // columns, 1)
+        share = strip * -(-rows // (strip * SHARES * threads))
+
+        def some(start: int) -> None:
+            work = buffers.array("work", (kept.lines, most, strip * columns))
+            module.pairs(*given, start, min(start + share, rows), strip, reach, work, *results)
+
+        for_each(some, reversed(range(0, rows, share)), threads)
         return results
 
     def angles(k: int, G: Array, *sides: Array) -> tuple[Array, Array]:
@@ -149,7 +156,7 @@ def numba_backend(kept: Kept) -> Functions:
     return Functions(own.counts, own.point, pairs, angles, entry_angles, interpolated, placed, mirrored)
 
 
-class _Buffers(threading.local):
+class Buffers(threading.local):
     """Arrays that each thread makes once and uses again: fresh memory costs as much as filling it."""
 
     def __init__(self) -> None:

@@ -32,22 +32,32 @@ def work_lines(routine: Routine) -> int:
 
 
 def entry_function(routine: Routine) -> list[str]:
-    """``pairs(products.., kept of both sides.., entries.., tables.., parameters, counts, strip, reach, work, ..)``.
+    """``pairs(products.., kept of both sides.., entries.., tables.., parameters, counts, start, stop, strip, ..)``.
 
-    Products are (entries, rows, columns), ``work`` is an array (lines, entries, pairs) to write to. ``strip`` is the
-    number of rows done together; of row i the first ``reach`` + i + 1 columns are needed, of which the last is its own.
+    Products are (entries, rows, columns). Rows from ``start`` to ``stop`` are done, ``strip`` of them together; of row
+    i the first ``reach`` + i + 1 columns are needed, of which the last is its own. ``work`` is an array (lines,
+    entries, pairs) to write to.
     """
     layout = _Layout(routine)
     arguments = [f"in_{name}" for name in given(routine)]
     arguments += [f"{side}{place}" for place in range(len(routine.pair)) for side in SIDES]
     arguments += [f"{side}_of{space}" for space in range(len(routine.spaces)) for side in SIDES]
     arguments += [f"{name}{k}" for k in range(len(routine.windows)) for name in Table._fields]
-    arguments += ["parameters", "counts", "strip", "reach", "work", *(f"out_{name}" for name in routine.outputs)]
+    arguments += [
+        "parameters",
+        "counts",
+        "start",
+        "stop",
+        "strip",
+        "reach",
+        "work",
+        *(f"out_{name}" for name in routine.outputs),
+    ]
     start = [f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))]
     start += [f"all_{name} = work[{row}]" for row, name in enumerate(layout.lines)]
     start.append(f"some = np.empty(({layout.width}, {COLUMNS}))")
     shape = f"out_{routine.outputs[0]}.shape"
-    body = [f"rows = min(strip, {shape}[0] - top)", f"columns = min({shape}[1], reach + top + rows)"]
+    body = ["rows = min(strip, stop - top)", f"columns = min({shape}[1], reach + top + rows)"]
     body.append("pairs = rows * columns")
     for name in given(routine):
         if name in layout.lines:
@@ -69,7 +79,7 @@ def entry_function(routine: Routine) -> list[str]:
         f"{CUT}out_{name}[top + i, :columns] = all_{name}[0, i * columns : (i + 1) * columns]"
         for name in routine.outputs
     ]
-    strips = [f"for top in range(0, {shape}[0], strip):", *indented(body, 1)]
+    strips = ["for top in range(start, stop, strip):", *indented(body, 1)]
     return [f"def pairs({', '.join(arguments)}):", *indented([*start, *strips], 1)]
 
 

@@ -17,12 +17,12 @@ from ntksym.codegen.generate import module_of
 from ntksym.codegen.scalars import COLUMNS, DEGREE
 from ntksym.codegen.store import Kept
 from ntksym.codegen.tables import POINTS, Table, tabulated
+from ntksym.codegen.threads import for_each, processors
 from ntksym.errors import KernelError
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
 from ntksym.kernels.entries import block_size, given_at, positions_of
 from ntksym.kernels.sides import ROWS, Block, Side, blocks, panels, products, side_of, unit_side
 from ntksym.kernels.structure import Structure
-from ntksym.kernels.threads import for_each, processors
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number
 from ntksym.language.program import Program
@@ -179,9 +179,11 @@ class Compiled:
             if right.sizes != left.sizes:
                 raise KernelError(f"X2 differs from X1 in its sizes: {right.sizes}, not {left.sizes}")
         results = {name: np.empty((len(left), len(right)), self.dtype) for name in wanted}
-        run = self._run(left, right)
         threads = (self.threads or processors()) if self.backend == "numba" else 1
-        size = block_size(left.bound[2], len(left), threads) if self.module.spaces else (ROWS, COLUMNS)
+        size, outer, inner = (ROWS, COLUMNS), threads, 1
+        if self.module.spaces:  # these blocks are large, and threads share the rows of each
+            size, outer, inner = block_size(left.bound[2]), 1, threads
+        run = self._run(left, right, inner)
 
         for panel in panels(len(left), len(right), X2 is None):
             # inner products of vectors on all threads; those at positions are too many for a panel
@@ -201,14 +203,14 @@ class Compiled:
                     else:
                         self.functions.placed(values, results[name], i, j)
 
-            for_each(work, blocks(panel, X2 is None, *size), threads)
+            for_each(work, blocks(panel, X2 is None, *size), outer)
         if X2 is None and not self.module.spaces:
             for name, own in zip(self.outputs, left.own, strict=True):
                 if name in wanted:
                     np.fill_diagonal(results[name], own)
         return results[get] if isinstance(get, str) else Kernels(**results)
 
-    def _run(self, left: Side, right: Side) -> Callable[[list[Array], Side, Side, int], Array]:
+    def _run(self, left: Side, right: Side, threads: int) -> Callable[[list[Array], Side, Side, int], Array]:
         """What gives the kernels of a block, from its inner products, both sides and the reach of what is needed."""
         parameters, counts = left.bound[:2]
         table = None
@@ -230,7 +232,7 @@ class Compiled:
 
         def at_positions(_: list[Array], rows: Side, columns: Side, reach: int) -> Array:
             given = given_at(self.module, self.functions, rows, columns, reach)
-            return self.functions.pairs(given, rows.kept, columns.kept, *left.bound, reach=reach)
+            return self.functions.pairs(given, rows.kept, columns.kept, *left.bound, reach=reach, threads=threads)
 
         if self.module.spaces:
             return at_positions
@@ -281,7 +283,7 @@ class Compiled:
         """The kernels of each input with itself, (kernels, N): at positions those of a pair."""
         if not self.module.spaces:
             return side.own
-        run, parts = self._run(side, side), (side.part(i, i + 1) for i in range(len(side)))
+        run, parts = self._run(side, side, 1), (side.part(i, i + 1) for i in range(len(side)))
         found = [run([], part, part, 0)[:, 0, 0].copy() for part in parts]
         return np.array(found).reshape(-1, len(self.outputs)).T
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ntksym.codegen.backends import Functions
+from ntksym.codegen.backends import Buffers, Functions
 from ntksym.codegen.entries import Entries, Table
 from ntksym.codegen.scalars import TERMS
 from ntksym.codegen.statements import Move, Window
@@ -25,10 +25,8 @@ Array = Any
 Shape = tuple[int, ...]
 AT_ONCE = 1 << 20
 """As many entries of pairs as a block is to have at most; what pairs start from takes some ten times as many bytes."""
-COLUMNS = 32
-"""Of a block at most."""
-ROWS = 8, 32
-"""Of a block: at least so many that its loops are long, at most so many that every thread has some blocks."""
+COLUMNS = 64
+"""Of a block at most, and rows."""
 Positions = tuple[tuple[Entries, ...], tuple[Table, ...]]
 
 
@@ -128,11 +126,11 @@ def _needed(
     return needed
 
 
-def block_size(entries: tuple[Entries, ...], inputs: int, threads: int) -> tuple[int, int]:
-    """Rows and columns of a block of a matrix with a row for each of the ``inputs``."""
+def block_size(entries: tuple[Entries, ...]) -> tuple[int, int]:
+    """Rows and columns of a block of pairs."""
     pairs = max(AT_ONCE // max(len(each.left) for each in entries), 1)
     columns = min(pairs, COLUMNS)
-    rows = min(pairs // columns, max(inputs // (2 * threads), ROWS[0]), ROWS[1])
+    rows = min(pairs // columns, COLUMNS)
     return 1 << rows.bit_length() - 1, columns  # a power of two: where a block begins, its last columns begin before
 
 
@@ -141,7 +139,7 @@ def given_at(module: Kept, functions: Functions, rows: Side, columns: Side, reac
     out = []
     for k, (space, needed) in enumerate(zip(module.places, module.angles, strict=True)):
         entries = rows.bound[2][space]
-        found = entry_products(rows.vectors[k], columns.vectors[k], entries)
+        found = entry_products(k, rows.vectors[k], columns.vectors[k], entries)
         out.append(found)
         if needed:
             sides = rows.vectors[k], columns.vectors[k], rows.inverse[k], columns.inverse[k]
@@ -149,16 +147,25 @@ def given_at(module: Kept, functions: Functions, rows: Side, columns: Side, reac
     return out
 
 
-def entry_products(left: Array, right: Array, entries: Entries) -> Array:
-    """Inner products of inputs at positions, divided by the dimension: (P, N1, d) and (P, N2, d) to (entries, N1, N2).
+def entry_products(k: int, left: Array, right: Array, entries: Entries) -> Array:
+    """Mean products of the k-th inputs at positions: (P, N1, d) and (P, N2, d) to (entries, N1, N2).
 
-    All pairs of positions at once where most are needed, entry by entry elsewhere.
+    All pairs of positions at once where most are needed, entry by entry elsewhere. The next call for k in the same
+    thread may write over the result.
     """
-    count, d = left.shape[0], left.shape[2]
-    left = left / max(d, 1)
-    if np.array_equal(entries.left, entries.right) and len(entries.left) == count:
-        return left @ right.swapaxes(1, 2)
-    if 4 * len(entries.left) <= count * count:
-        return left[entries.left] @ right[entries.right].swapaxes(1, 2)
-    whole = (left.reshape(-1, d) @ right.reshape(-1, d).T).reshape(count, left.shape[1], count, right.shape[1])
-    return np.ascontiguousarray(whole[entries.left, :, entries.right])
+    count, rows, d = left.shape
+    columns = right.shape[1]
+    if 4 * len(entries.left) > count * count and count > 1:
+        whole = _buffers.array("whole", (count * rows, count * columns))
+        np.matmul(left.reshape(-1, d), right.reshape(-1, d).T, out=whole)
+        found = whole.reshape(count, rows, count, columns)[entries.left, :, entries.right]
+    else:
+        if not (np.array_equal(entries.left, entries.right) and len(entries.left) == count):
+            left, right = left[entries.left], right[entries.right]
+        found = _buffers.array(f"products{k}", (len(left), rows, columns))
+        np.matmul(left, right.swapaxes(1, 2), out=found)
+    found /= max(d, 1)
+    return np.ascontiguousarray(found)
+
+
+_buffers = Buffers()

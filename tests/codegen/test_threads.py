@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ntksym.kernels.threads import for_each
+from ntksym.codegen.threads import for_each
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
