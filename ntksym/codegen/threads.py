@@ -28,14 +28,13 @@ def for_each(work: Callable[[T], object], items: Iterable[T], threads: int) -> N
         left.put(item)
 
     def some() -> None:
-        try:
-            while True:
-                work(left.get_nowait())
-        except Empty:
-            return
-        except BaseException:
-            _empty(left)
-            raise
+        while (item := _next(left)) is not None:
+            try:
+                work(item[0])
+            except BaseException:
+                while _next(left):
+                    pass
+                raise
 
     others = [_pool(threads - 1).submit(some) for _ in range(min(threads, left.qsize()) - 1)]
     try:
@@ -47,12 +46,12 @@ def for_each(work: Callable[[T], object], items: Iterable[T], threads: int) -> N
         raise error
 
 
-def _empty(queue: SimpleQueue[T]) -> None:
-    while not queue.empty():
-        try:
-            queue.get_nowait()
-        except Empty:
-            return
+def _next(queue: SimpleQueue[T]) -> tuple[T] | None:
+    """What another thread has not taken yet."""
+    try:
+        return (queue.get_nowait(),)
+    except Empty:
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -25,8 +25,8 @@ Array = Any
 Shape = tuple[int, ...]
 AT_ONCE = 1 << 20
 """As many entries of pairs as a block is to have at most; what pairs start from takes some ten times as many bytes."""
-COLUMNS = 64
-"""Of a block at most, and rows."""
+AT_MOST = 64
+"""Rows of a block, and columns, at most."""
 Positions = tuple[tuple[Entries, ...], tuple[Table, ...]]
 
 
@@ -129,9 +129,12 @@ def _needed(
 def block_size(entries: tuple[Entries, ...]) -> tuple[int, int]:
     """Rows and columns of a block of pairs."""
     pairs = max(AT_ONCE // max(len(each.left) for each in entries), 1)
-    columns = min(pairs, COLUMNS)
-    rows = min(pairs // columns, COLUMNS)
+    columns = min(pairs, AT_MOST)
+    rows = min(pairs // columns, AT_MOST)
     return 1 << rows.bit_length() - 1, columns  # a power of two: where a block begins, its last columns begin before
+
+
+_buffers = Buffers()
 
 
 def given_at(module: Kept, functions: Functions, rows: Side, columns: Side, reach: int) -> list[Array]:
@@ -166,6 +169,3 @@ def entry_products(k: int, left: Array, right: Array, entries: Entries) -> Array
         np.matmul(left, right.swapaxes(1, 2), out=found)
     found /= max(d, 1)
     return np.ascontiguousarray(found)
-
-
-_buffers = Buffers()
