@@ -26,9 +26,10 @@ def function_of(name: str) -> str:
     return f"phi_{name}"
 
 
-def coefficients_of(name: str) -> str:
-    """What the Hermite coefficients of a series are called: ``name`` is that of the dual or of its sum."""
-    return f"{name.removesuffix('__sum')}__a"
+def coefficients_of(name: str) -> tuple[str, str]:
+    """What the Hermite coefficients of a series and their rests are called: ``name`` is the dual's or its sum's."""
+    own = name.removesuffix("__sum")
+    return f"{own}__a", f"{own}__rest"
 
 
 def parameters_of(routine: Routine) -> tuple[str, ...]:
@@ -82,7 +83,7 @@ def point_function(routine: Routine) -> list[str]:
     out.append(f"{CUT}kept = []")
     loops = 0
     for part, pair, kept in zip(routine.point, routine.pair, routine.kept, strict=True):
-        keep = f"([{', '.join(kept)}], [{', '.join(map(coefficients_of, pair.series))}])"
+        keep = f"([{', '.join(kept)}], [{', '.join(each for name in pair.series for each in coefficients_of(name))}])"
         body = _lines(part, routine)
         if part.times is None:
             out += indented([*body, f"kept.append({keep})"], 1)
@@ -106,10 +107,8 @@ def _lines(part: Part, routine: Routine) -> list[str]:
         if isinstance(stage[0][1], Series):
             ((name, series),) = stage
             arguments = f"{function_of(name)}, {series.variance}, {series.parity}"
-            out += [
-                f"{coefficients_of(name)} = coefficients({arguments})",
-                f"{name} = squares({coefficients_of(name)})",
-            ]
+            own, rest = coefficients_of(name)
+            out += [f"{own}, {rest} = coefficients({arguments})", f"{name} = squares({own})"]
         else:
             out += lines_of(stage, f"s{k}")
     return out
@@ -141,11 +140,11 @@ def array_function(routine: Routine) -> list[str]:
             if not routine.spaces:
                 body += unpacked(tuple(name + end for name in kept), f"{side}[{place}][0]{index}")
             for k, name in enumerate(part.series):
-                body.append(f"{coefficients_of(name)}{end} = {side}[{place}][{k + 1}]{index}")
+                body.append(f"{coefficients_of(name)[0]}{end} = {side}[{place}][{2 * k + 1}]{index}")
         for k, stage in enumerate(stages(part, routine)):
             name, x = stage[0]
             if isinstance(x, Series):
-                own = coefficients_of(name)
+                own, _ = coefficients_of(name)
                 body.append(f"{name} = power_series({x.z}, {own}{LEFT}, {own}{RIGHT})")
             elif isinstance(x, Linear):
                 body.append(f"{name} = along({x.line}, tables[{routine.windows.index(x.window)}])")

@@ -17,6 +17,7 @@ import numpy as np
 from ntksym._lazy import lazy
 from ntksym.codegen.functions import angles, entry_angles, interpolated, jax_functions, numpy_functions
 from ntksym.codegen.scalars import COLUMNS
+from ntksym.codegen.statements import Window
 from ntksym.codegen.store import Kept, loaded
 from ntksym.codegen.threads import for_each
 
@@ -39,10 +40,11 @@ class Functions:
     """What a kernel is computed with.
 
     ``counts(parameters)`` gives the rounds of each loop, ``point(squares, parameters, counts, tables)`` what pairs read
-    of single inputs, ``pairs(products, left, right, parameters, counts, entries, tables, reach=)`` the kernels:
-    ``products`` are, for each input, inner products, followed by c and g where these are needed; ``angles(number of the
-    input, products, vectors of both sides, inverse norms of both)`` finds them, at positions ``entry_angles`` with the
-    entries and the reach.
+    of single inputs, arrays as ``Side.kept`` has them, and the kernels of each input with itself, ``pairs(products,
+    left, right, parameters, counts, entries, tables, reach=)`` the kernels: ``products`` are, for each input, inner
+    products, followed by c and g where these are needed; ``angles(number of the input, products, vectors of both sides,
+    inverse norms of both)`` finds them, at positions ``entry_angles`` with the entries and the reach; there it also
+    gives a function of a first row and an end of rows that ``pairs`` is to call ``before`` these rows.
     ``entries`` are those of each space, ``tables`` those of each window, both empty where there are no positions. Of
     row i only the first ``reach`` + i + 1 columns need to be computed, the last of which is of the same input. With
     positions, ``threads`` share the rows.
@@ -80,14 +82,45 @@ def _mirrored(values: Array, result: Array, row: int, column: int) -> None:
         _placed(square + square.T, result, row, row)
 
 
+def _stacked(part: Any, shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """What ``point`` kept as arrays: numbers and series, of a loop with an axis for its rounds."""
+    if isinstance(part, tuple):
+        rows, series = part
+        return (_filled([rows], shape)[0], *series)
+    out = [_filled([rows for rows, _ in part], shape)]
+    for arrays in zip(*(series for _, series in part), strict=True):
+        terms = max(map(len, arrays))
+        out.append(np.stack([np.pad(x, ((0, terms - len(x)), (0, 0))) for x in arrays]))
+    return tuple(out)
+
+
+def _filled(rounds: Sequence[Sequence[Any]], shape: tuple[int, ...]) -> Array:
+    """Numbers of inputs, those of a round one below the other, all with as many positions as those with the most."""
+    numbers = [each for rows in rounds for each in rows]
+    shapes = {np.shape(each) for each in numbers}
+    if len(shapes) == 1 and shapes.pop()[-1:] == shape[-1:]:
+        return np.array(rounds, float)
+    most = max((np.shape(each)[:-1] for each in numbers), default=shape[:-1]) if len(shape) > 1 else ()
+    out = np.zeros((len(rounds), max(map(len, rounds), default=0), *most, shape[-1]))
+    for rows, into in zip(rounds, out, strict=True):
+        for row, each in zip(into, rows, strict=True):
+            row[tuple(map(slice, np.shape(each)[:-1]))] = each
+    return out
+
+
 def numpy_backend(kept: Kept) -> Functions:
     names = _arrays(kept, numpy_functions())
 
-    def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any, **_: int) -> Array:
+    def point(squares: list[Array], *given: Any) -> tuple[Any, Array]:
+        rows, own = names["point"](squares, *given)
+        shape = squares[0].shape
+        return tuple(_stacked(part, shape) for part in rows), _filled([own], shape)[0]
+
+    def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any, **_: Any) -> Array:
         return _blocks(names["pairs"](products, *_sides(kept, left, right), *numbers), products)
 
-    found = (lambda _, *given: angles(*given)), (lambda _, *given: entry_angles(*given))
-    return Functions(names["counts"], names["point"], pairs, *found, interpolated, _placed, _mirrored)
+    found = (lambda _, *given: angles(*given)), (lambda _, *given: (*entry_angles(*given), lambda *_: None))
+    return Functions(names["counts"], point, pairs, *found, interpolated, _placed, _mirrored)
 
 
 def jax_backend(kept: Kept) -> Functions:
@@ -95,7 +128,7 @@ def jax_backend(kept: Kept) -> Functions:
     compiled = jax.jit(_arrays(kept, jax_functions())["pairs"], static_argnums=4)
 
     def pairs(
-        products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any, *positions: Any, **_: int
+        products: Sequence[Array], left: Any, right: Any, parameters: Any, counts: Any, *positions: Any, **_: Any
     ) -> Array:
         with jax.enable_x64(True):
             sides = _sides(kept, left, right)
@@ -107,6 +140,15 @@ def jax_backend(kept: Kept) -> Functions:
 
 def numba_backend(kept: Kept) -> Functions:
     own, module, buffers = numpy_backend(kept), loaded(kept), Buffers()
+    still = [k for k, window in enumerate(kept.windows) if Window(*window).keeps_diagonals]
+
+    def point(squares: list[Array], parameters: Any, counts: Any, tables: Any) -> tuple[Any, Array]:
+        if not kept.spaces:
+            found: tuple[Any, Array] = own.point(squares, parameters, counts, tables)
+            return found
+        moved = [x for k in still for x in (tables[k].place, tables[k].factor)]
+        parts = module.point(*squares, *moved, np.array(parameters, float), np.array(counts, np.int64))
+        return tuple((x,) for x in parts), np.zeros((0, *squares[0].shape))
 
     def pairs(
         products: Sequence[Array],
@@ -117,6 +159,7 @@ def numba_backend(kept: Kept) -> Functions:
         *positions: Any,
         reach: int = ALL,
         threads: int = 1,
+        before: Sequence[Callable[[int, int], None]] = (),
     ) -> Array:
         results = buffers.array("results", (len(kept.outputs), *products[0].shape[-2:]))
         sides = [x for parts in zip(left, right, strict=True) for pair in zip(*parts, strict=True) for x in pair]
@@ -131,8 +174,11 @@ def numba_backend(kept: Kept) -> Functions:
         share = strip * -(-rows // (strip * SHARES * threads))
 
         def some(start: int) -> None:
+            stop = min(start + share, rows)
+            for prepare in before:
+                prepare(start, stop)
             work = buffers.array("work", (kept.lines, most, strip * columns))
-            module.pairs(*given, start, min(start + share, rows), strip, reach, work, *results)
+            module.pairs(*given, start, stop, strip, reach, work, *results)
 
         for_each(some, reversed(range(0, rows, share)), threads)
         return results
@@ -142,10 +188,9 @@ def numba_backend(kept: Kept) -> Functions:
         module.angles(G, *sides, c, g)
         return c, g
 
-    def entry_angles(k: int, G: Array, *sides: Array) -> tuple[Array, Array]:
+    def entry_angles(k: int, G: Array, *sides: Array) -> tuple[Array, Array, Callable[[int, int], None]]:
         c, g = (buffers.array(f"{name}{k}", G.shape) for name in "cg")
-        module.entry_angles(G, *sides, c, g)
-        return c, g
+        return c, g, lambda start, stop: module.entry_angles(G, *sides, start, stop, c, g)
 
     def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array) -> Array:
         results = buffers.array("results", (len(table), *c.shape))
@@ -153,7 +198,7 @@ def numba_backend(kept: Kept) -> Functions:
         return results
 
     placed, mirrored = module.placed, module.mirrored
-    return Functions(own.counts, own.point, pairs, angles, entry_angles, interpolated, placed, mirrored)
+    return Functions(own.counts, point, pairs, angles, entry_angles, interpolated, placed, mirrored)
 
 
 class Buffers(threading.local):

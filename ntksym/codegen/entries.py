@@ -47,7 +47,7 @@ def along(x: Array, table: Table) -> Array:
 
 def along_alone(x: Array, table: Table) -> Array:
     """Diagonals moved and averaged."""
-    return ((table.factor**2)[:, None] @ x[table.place])[:, 0]
+    return ((table.factor**2)[:, None] @ x.take(table.place, axis=0))[:, 0]
 
 
 def gap(

@@ -106,7 +106,7 @@ def _later(module: Any, **names: str) -> dict[str, Any]:
 
 
 def numpy_functions() -> Mapping[str, Any]:
-    own = {"inverse": inverse, "coefficients": coefficients, "squares": lambda a: (a * a).sum(0)}
+    own = {"inverse": inverse, "coefficients": coefficients, "squares": lambda a: np.einsum("kj,kj->j", a, a)}
     return {**_common(np), **own, **_later(special, erf="erf", erfc="erfc", NormalCDF="ndtr")}
 
 

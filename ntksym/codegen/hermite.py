@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,10 @@ from ntksym.errors import KernelError
 
 Array = Any
 
-REST, MISSING = 1e-15, 1e-13
+REST = MISSING = 1e-13
 """Parts of E[f^2]: what the coefficients left out may hold, and what all that were looked at may lack, rounding and
 the quadrature of E[f^2] included."""
-TERMS = (64, 256, 1024)
+TERMS = (64, 128, 256, 512, 1024)
 """How many coefficients are looked at: first few, then more."""
 REACH, STEPS = 14.0, (0.1, 0.05, 0.025, 0.0125)
 """Trapezoidal rule from -14 to 14, where the density is 1e-43; it converges exponentially for analytic functions."""
@@ -31,25 +32,28 @@ VARIANCES = (16, 32, 64, 128, 256)
 """Nodes at which coefficients, analytic in the root of the variance, are interpolated."""
 
 
-def coefficients(f: Callable[[Array], Array], variance: Array, parity: int) -> Array:
+def coefficients(f: Callable[[Array], Array], variance: Array, parity: int) -> tuple[Array, Array]:
     """a_k(p) of f, an array (terms, N) for N variances; of an odd or even f, those of its parity only.
 
-    The number of terms, a multiple of 4, is the least for which the rest is below ``REST`` at every variance. Raises
-    KernelError where that takes more than there are in ``TERMS``: for functions with corners or jumps.
+    The number of terms, a multiple of 4, is the least for which the rest is below ``REST`` at every variance. The
+    second array, (terms / 4, N), holds roots of rests, those of every fourth k: of the sums of squares from there on,
+    as parts of the first square, the largest of all variances. Raises KernelError where more terms are needed than
+    there are in ``TERMS``: for functions with corners or jumps.
     """
     p = np.atleast_1d(np.asarray(variance, float))
     roots = np.sqrt(p)
     low, high = (float(x) for x in (roots.min(initial=np.inf), roots.max(initial=0.0)))
     if p.size <= VARIANCES[0] or high - low < 1e-12 * high:
-        return _cut(_exact(f, roots, parity))
+        found = _cut(_exact(f, roots, parity))
+        return found, _rests(found, p.size)
     for count in VARIANCES:
         angles = np.pi * (2 * np.arange(count) + 1) / (2 * count)
         found = _cut(_exact(f, low + (high - low) * (np.cos(angles) + 1) / 2, parity))
         weights = found @ np.cos(np.outer(angles, np.arange(count))) * (2 / count)
         weights[:, 0] /= 2
         if np.abs(weights[:, -4:]).max() < AGREEMENT * np.sqrt((found**2).sum(0).max()):
-            places = np.arccos(np.clip(2 * (roots - low) / (high - low) - 1, -1, 1))
-            return weights @ np.cos(np.outer(np.arange(count), places))
+            places = np.clip(2 * (roots - low) / (high - low) - 1, -1, 1)
+            return weights @ np.polynomial.chebyshev.chebvander(places, count - 1).T, _rests(found, p.size)
     raise KernelError("a dual without a closed form varies too fast with its variance to be compiled; use evaluate()")
 
 
@@ -58,6 +62,14 @@ def _cut(found: Array) -> Array:
     rest = np.cumsum(found[::-1] ** 2, 0)[::-1]
     needed = int((rest > REST * rest[:1]).any(1).sum())
     return np.ascontiguousarray(found[: min(-(-max(needed, 1) // 4) * 4, len(found))])
+
+
+def _rests(found: Array, size: int) -> Array:
+    """What sums of products lack that end before every fourth term, see ``coefficients``; infinite without a first."""
+    rest = np.cumsum((found**2)[::-1], 0)[::-1][::4]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.nan_to_num(np.sqrt(rest) / abs(found[0]), nan=0.0, posinf=np.inf)
+    return np.broadcast_to(parts.max(1, initial=0.0)[:, None], (len(rest), size))
 
 
 def _exact(f: Callable[[Array], Array], roots: Array, parity: int) -> Array:
@@ -71,9 +83,9 @@ def _exact(f: Callable[[Array], Array], roots: Array, parity: int) -> Array:
             total = density @ values**2
         if not np.isfinite(total).all():
             raise KernelError("a dual without a closed form is too large for floating-point numbers; use evaluate()")
-        size = np.sqrt(total)
-        for terms in TERMS:
-            found = _hermite(step)[first:terms:stride] @ values
+        size, found = np.sqrt(total), np.empty((0, len(roots)))
+        for start, stop in pairwise((0, *TERMS)):
+            found = np.concatenate([found, _hermite(step)[start + first : stop : stride] @ values])
             if (np.abs(total - (found**2).sum(0)) <= MISSING * total).all():
                 break
         if before is not None and found.shape == before.shape and (np.abs(found - before) <= AGREEMENT * size).all():

@@ -17,11 +17,11 @@ from ntksym.codegen.text import CUT, indented, lines_of, polynomial_function
 
 def loop_module(routine: Routine) -> str:
     """Source for numba: ``pairs`` and the ready-made functions are compiled when they are first called."""
-    return module_around(loop_function(routine), routine)
+    return module_around(routine, loop_function(routine))
 
 
-def module_around(pairs: list[str], routine: Routine) -> str:
-    """A module of these lines and of all that they call."""
+def module_around(routine: Routine, pairs: list[str], point: list[str] | None = None) -> str:
+    """A module of these functions and of all that they call."""
     freedom = "{" + ", ".join(f'"{each}"' for each in sorted(scalars.FREEDOM)) + "}"
     head = [
         "import math",
@@ -31,22 +31,35 @@ def module_around(pairs: list[str], routine: Routine) -> str:
         "import numpy as np",
         "from numba import njit",
         "",
+        "from ntksym.codegen.vectors import widening",
+        "",
         f'small = njit(error_model="numpy", fastmath={freedom})',
         f'compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={freedom})',
         'exact = njit(nogil=True, cache=True, error_model="numpy")',
+        'inlined = njit(inline="always")',
+        "full_width = widening()",
         *(f"{name} = {getattr(scalars, name)!r}" for name in scalars.CONSTANTS),
     ]
     loops = "\n".join(pairs) + "\n"
+    alone = "\n".join(point or []) + "\n"
     functions = ["\n".join(["@small", *polynomial_function(name, x), ""]) for x, name in routine.polynomials.items()]
-    used = loops
+    used = loops + alone
     for function in (scalars.needed, *reversed(scalars.FUNCTIONS)):  # those that others call stand first
         if f"{function.__name__}(" in used:
             functions.insert(0, f"@small\n{inspect.getsource(function)}")
             used += functions[0]
-    functions += [f"@exact\n{inspect.getsource(function)}" for function in scalars.DIFFERENCES]
-    functions += [f"@compiled\n{inspect.getsource(function)}" for function in scalars.BLOCKS]
+    functions += [f"@inlined\n{inspect.getsource(f)}" for f in scalars.INLINED if f"{f.__name__}(" in used]
+    functions += [f"@exact\n{_wide(function)}" for function in scalars.DIFFERENCES]
+    functions += [f"@compiled\n{_wide(function)}" for function in scalars.BLOCKS]
+    functions += [f"@exact\n{alone}"] if point else []
     functions += [f"@compiled\n{loops}"]
     return "\n".join(head) + "\n\n\n" + "\n\n".join(functions)
+
+
+def _wide(function: Any) -> str:
+    """A function of blocks with vectors of the full width, as ``pairs`` has them."""
+    head, end, body = inspect.getsource(function).rpartition('"""\n')
+    return f"{head}{end}{CUT}full_width()\n{body}"
 
 
 def loop_function(routine: Routine) -> list[str]:
@@ -55,10 +68,10 @@ def loop_function(routine: Routine) -> list[str]:
     start = given(routine)
     arguments = [f"in_{name}" for name in start]
     for place, part in enumerate(routine.pair):
-        for end in ("", *(f"_{coefficients_of(name)}" for name in part.series)):
+        for end in ("", *(f"_{each}" for name in part.series for each in coefficients_of(name))):
             arguments += [f"left{place}{end}", f"right{place}{end}"]
     arguments += ["parameters", "counts", *(f"out_{name}" for name in routine.outputs)]
-    out = [f"def pairs({', '.join(arguments)}):"]
+    out = [f"def pairs({', '.join(arguments)}):", f"{CUT}full_width()"]
     out += indented([f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))], 1)
     out += indented(
         [f"rows, columns = in_{start[0]}.shape", f"work = np.empty(({len(rows) or 1}, {scalars.COLUMNS}))"], 1
@@ -110,11 +123,13 @@ def _stage(
 
 def _series(name: str, series: Series, place: int, index: str, rows: dict[str, str]) -> list[str]:
     """Horner's rule along a power series, four coefficients at a time, as many as the largest variable needs."""
-    left, right = (f"{side}{place}_{coefficients_of(name)}" for side in ("left", "right"))
+    (left, left_rest), (right, right_rest) = (
+        [f"{side}{place}_{each}" for each in coefficients_of(name)] for side in ("left", "right")
+    )
     out = ["largest = 0.0", "for j in range(columns):"]
     out += [f"{CUT}largest = max(largest, abs({rows[series.z]}))", f"{CUT}{rows[name]} = 0.0"]
     out += [
-        f"terms = min({left}.shape[{-2}], {right}.shape[{-2}], needed(largest))",
+        f"terms = needed(largest, {left_rest}[{index}:, i], {right_rest}[{index}:, 0])",
         "for t in range(terms - 4, -1, -4):",
     ]
     out += [f"{CUT}a{n} = {left}[{index}t + {n}, i]" for n in range(4)]

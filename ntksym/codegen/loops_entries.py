@@ -13,17 +13,20 @@ from functools import cached_property
 from ntksym.codegen.arrays import given, parameters_of, stages
 from ntksym.codegen.entries import Table
 from ntksym.codegen.loops import module_around, read_by
-from ntksym.codegen.scalars import COLUMNS, TERMS
+from ntksym.codegen.loops_point import point_loops
+from ntksym.codegen.scalars import COLUMNS
 from ntksym.codegen.statements import LEFT, RIGHT, Gap, Linear, Routine, Statement, following
 from ntksym.codegen.text import CUT, indented, lines_of
 
 Stage = tuple[Statement, ...]
 SIDES = ("left", "right")
+DIRECT = 4
+"""Lines, at most, that one loop writes for other entries without a detour."""
 
 
 def entry_module(routine: Routine) -> str:
     """Source for numba, as ``loop_module``."""
-    return module_around(entry_function(routine), routine)
+    return module_around(routine, entry_function(routine), point_loops(routine))
 
 
 def work_lines(routine: Routine) -> int:
@@ -53,7 +56,8 @@ def entry_function(routine: Routine) -> list[str]:
         "work",
         *(f"out_{name}" for name in routine.outputs),
     ]
-    start = [f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))]
+    start = ["full_width()"]
+    start += [f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))]
     start += [f"all_{name} = work[{row}]" for row, name in enumerate(layout.lines)]
     start.append(f"some = np.empty(({layout.width}, {COLUMNS}))")
     shape = f"out_{routine.outputs[0]}.shape"
@@ -110,8 +114,15 @@ class _Group:
         expressions = [stage for stage in self.stages if not isinstance(stage[0][1], Linear | Gap)]
         names = [name + RIGHT for name in kept if any(name + RIGHT in read_by(stage) for stage in expressions)]
         later = set().union(*(read_by(stage) for stage in self.stages), layout.lines)
-        names += [name for stage in self.stages for name, _ in stage if name in later]
+        direct = set().union(*(self.direct(stage, layout) for stage in self.stages))
+        names += [name for stage in self.stages for name, _ in stage if name in later - direct]
         return {name: row for row, name in enumerate(names)}
+
+    def direct(self, stage: Stage, layout: _Layout) -> set[str]:
+        """Lines that a stage writes where others read them: few, as the compiler compares where each of them lies."""
+        made = {name for name, x in stage if name in layout.lines and not isinstance(x, Linear | Gap)}
+        cosines = {f"{x.name}__c" for stage in self.stages for _, x in stage if isinstance(x, Gap)}
+        return made - cosines if len(made) <= DIRECT else set()
 
     def loop(self, layout: _Layout) -> list[str]:
         """The loop over entries."""
@@ -124,30 +135,47 @@ class _Group:
         for number, stage in enumerate(self.stages):
             name, x = stage[0]
             if isinstance(x, Linear):
-                body += _sum(rows[name], x.line, windows.index(x.window))
+                table = windows.index(x.window)
+                body.append(f"sums(e, pairs, all_{x.line}, some, {rows[name]}, index{table}, weight{table})")
             elif isinstance(x, Gap):
-                body.append(self._gap(rows[name], x, rows, layout))
+                body += self._gap(rows[name], x, rows, layout)
+            elif len(self.stages) == 1 and (copied := _copied(stage, layout)):
+                return copied
             else:
                 body += self._expressions(stage, f"s{number}", rows, layout)
         for name, row in rows.items():
             if name in self.made and name in layout.lines:
                 body += ["for p in range(pairs):", f"{CUT}all_{name}[e, p] = some[{row}, p]"]
-        return [f"for e in range(left_of{self.space}.size):", *indented(body, 1)]
+        ends = dict.fromkeys(end for stage in self.stages for _, x in stage if isinstance(x, Gap) for end in x.ends)
+        views = [f"{side}_{end} = {self._kept(end, side, '', layout)}" for end in ends for side in SIDES]
+        return [*views, f"for e in range(left_of{self.space}.size):", *indented(body, 1)]
 
     def _kept(self, name: str, side: str, place: str, layout: _Layout) -> str:
         """What is kept of an input, of all positions or at one."""
         number = layout.routine.kept[self.place].index(name)
         return f"{side}{self.place}[{self.index}{number}{', ' if place else ''}{place}]"
 
-    def _gap(self, row: int, gap: Gap, rows: dict[str, int], layout: _Layout) -> str:
+    def _gap(self, row: int, gap: Gap, rows: dict[str, int], layout: _Layout) -> list[str]:
+        """1 - |c|; of close pairs by a function of its own, which an input beside itself does not need."""
         cosine, table = f"{gap.name}__c", layout.routine.windows.index(gap.window)
-        arguments = ["e", "top", "columns", "pairs", "reach"]
-        arguments.append(f"some[{rows[cosine]}]" if cosine in rows else f"all_{cosine}[e]")
-        arguments += [f"all_{gap.signs}", f"all_{gap.line}__g", f"some[{row}]"]
+        arguments = ["e", "top", "columns", "pairs", "reach", "some", f"{rows[cosine]}", f"{row}"]
+        arguments += [f"all_{gap.signs}", f"all_{gap.line}__g"]
         arguments += [f"{name}{table}" for name in ("index", "place", "factor")]
         arguments += [f"{side}_of{self.space}" for side in SIDES]
-        arguments += [self._kept(end, side, "", layout) for end in gap.ends for side in SIDES]
-        return f"gaps({', '.join(arguments)})"
+        arguments += [f"{side}_{end}" for end in gap.ends for side in SIDES]
+        same = f"left_of{self.space}[e] == right_of{self.space}[e]"
+        return [
+            "near = 0",
+            "for p in range(pairs):",
+            f"{CUT}some[{row}, p] = 1 - abs(some[{rows[cosine]}, p])",
+            f"{CUT}near += some[{row}, p] < CLOSE",
+            f"own = reach + top if {same} and reach + top < columns else pairs",
+            "for p in range(own, pairs, columns + 1):",
+            f"{CUT}near -= some[{row}, p] < CLOSE",
+            f"{CUT}some[{row}, p] = 0.0",
+            "if near > 0:",
+            f"{CUT}gaps({', '.join(arguments)})",
+        ]
 
     def _expressions(self, stage: Stage, part: str, rows: dict[str, int], layout: _Layout) -> list[str]:
         """What a stage reads, its statements for all pairs, what it leaves for others."""
@@ -157,12 +185,14 @@ class _Group:
         row += [
             f"{name}{LEFT} = {self._kept(name, 'left', f'left_of{self.space}[e], top + i', layout)}" for name in kept
         ]
-        body = [f"{name} = {layout.at_pair(name)}" for name in sorted(layout.all & read - rows.keys())]
+        made = {own for own, _ in stage}
+        body = [f"{name} = {layout.at_pair(name)}" for name in sorted(layout.all & read - rows.keys() - made)]
         for name, k in rows.items():
-            if name in read - {own for own, _ in stage}:
+            if name in read - made:
                 body.append(f"{name} = some[{k}, {'' if name.endswith(RIGHT) else 'first + '}j]")
         body += lines_of(stage, part)
         body += [f"some[{rows[name]}, first + j] = {name}" for name, _ in stage if name in rows]
+        body += [f"all_{name}[e, first + j] = {name}" for name, _ in stage if name in self.direct(stage, layout)]
         return ["for i in range(rows):", *indented([*row, "for j in range(columns):", *indented(body, 1)], 1)]
 
 
@@ -209,15 +239,8 @@ def _groups(routine: Routine, place: int) -> list[_Group]:
     return out
 
 
-def _sum(row: int, line: str, table: int) -> list[str]:
-    """A line's entries moved by a window: some terms at a time."""
-    terms = range(TERMS)
-    total = " + ".join(f"times{m} * all_{line}[source{m}, p]" for m in terms)
-    return [
-        "for p in range(pairs):",
-        f"{CUT}some[{row}, p] = 0.0",
-        f"for t in range(0, index{table}.shape[1], {TERMS}):",
-        *(f"{CUT}source{m}, times{m} = index{table}[e, t + {m}], weight{table}[e, t + {m}]" for m in terms),
-        f"{CUT}for p in range(pairs):",
-        f"{CUT * 2}some[{row}, p] += {total}",
-    ]
+def _copied(stage: Stage, layout: _Layout) -> list[str]:
+    """A line that is another one under a new name, in no loop at all."""
+    ((name, x), *others) = stage
+    whole = not others and isinstance(getattr(x, "name", None), str) and {name, str(x.name)} <= set(layout.lines)
+    return [f"all_{name} = all_{x.name}"] if whole else []

@@ -20,11 +20,11 @@ EDGE = 16
 COLUMNS = 256
 """The most columns that a block may have, or the most pairs where there are positions."""
 TERMS = 3
-"""Terms of windows that are added at once, and what their number is a multiple of."""
+"""What the number of terms of windows is a multiple of, for several are added at once."""
 DEGREE = 9
 """Of the polynomials of a table."""
-ROUNDING = 38 / 4
-"""-log(2^-55), for four powers at a time."""
+NOTHING = 1e-16
+"""What may be left out of a power series, as a part of its first term."""
 
 
 def less(x: float, y: float, then: float, otherwise: float) -> float:
@@ -88,9 +88,13 @@ def cosine(x: float) -> float:
     return min(max(x, -1.0), 1.0)
 
 
-def needed(z: float) -> int:
-    """How many powers of z, a multiple of 4, there are before z^k is below all rounding."""
-    return 4 * int(1 - ROUNDING / math.log(z)) if 0 < z < 0.999 else 1 << 30 if z > 0 else 4
+def needed(z: float, left: Array, right: Array) -> int:
+    """How many terms, a multiple of 4, a power series in z needs, from the rests of ``hermite.coefficients``."""
+    power, k, most = 1.0, 0, min(len(left), len(right))
+    while k < most and power * left[k] * right[k] > NOTHING:
+        power *= z * z * z * z
+        k += 1
+    return 4 * k
 
 
 def sign(x: float) -> float:
@@ -136,31 +140,38 @@ def entry_angles(
     lefts: Array,
     rights: Array,
     reach: int,
+    start: int,
+    stop: int,
     c: Array,
     g: Array,
 ) -> None:
     """As ``angles``, of inputs at positions: G has the axes (entries, rows, columns), the others (positions, inputs..).
 
-    ``lefts`` and ``rights`` are the positions of entries. The input of row i is that of column ``reach`` + i.
+    ``lefts`` and ``rights`` are the positions of entries. Rows from ``start`` to ``stop`` are done; the input of row i
+    is that of column ``reach`` + i, beyond which none is needed.
     """
+    needed = min(G.shape[2], reach + stop)
     for e in range(G.shape[0]):
         x, y = lefts[e], rights[e]
-        for i in range(G.shape[1]):
+        for i in range(start, stop):
             near = 0
-            for j in range(G.shape[2]):
+            for j in range(needed):
                 c[e, i, j] = G[e, i, j] * rows[x, i] * columns[y, j]
                 g[e, i, j] = 1 - abs(c[e, i, j])
                 near += g[e, i, j] < CLOSE
+            own = reach + i if x == y else -1
+            if 0 <= own < needed and g[e, i, own] < CLOSE:
+                c[e, i, own], g[e, i, own] = 1.0, 0.0
+                near -= 1
             if near == 0:
                 continue
-            for j in range(G.shape[2]):
-                if g[e, i, j] < CLOSE:
+            for j in range(needed):
+                if g[e, i, j] < CLOSE and j != own:
                     way = 1.0 if c[e, i, j] > 0 else -1.0
                     gap = 0.0
-                    if x != y or j != reach + i:
-                        for k in range(left.shape[2]):
-                            step = left[x, i, k] * rows[x, i] - way * (right[y, j, k] * columns[y, j])
-                            gap += step * step
+                    for k in range(left.shape[2]):
+                        step = left[x, i, k] * rows[x, i] - way * (right[y, j, k] * columns[y, j])
+                        gap += step * step
                     g[e, i, j] = gap / (2 * left.shape[2])
                     c[e, i, j] = way * (1 - g[e, i, j])
 
@@ -171,10 +182,11 @@ def gaps(
     columns: int,
     pairs: int,
     reach: int,
-    c: Array,
+    some: Array,
+    cosine: int,
+    result: int,
     signs: Array,
     g: Array,
-    result: Array,
     index: Array,
     place: Array,
     factor: Array,
@@ -185,34 +197,54 @@ def gaps(
     row: Array,
     column: Array,
 ) -> None:
-    """1 - |c| of covariances of one entry e, means of others, from the ``signs`` of those and their ``g``.
+    """1 - |c| of covariances of one entry e, means of others, from the ``signs`` of those and their ``g``, where small.
 
-    ``c`` and ``result`` begin with numbers of the pairs of the rows from ``top`` on, ``signs`` and ``g`` are those of
-    all entries. The input of row i is that of column ``reach`` + i. ``index``, ``place`` and ``factor`` are those of
-    ``entries.Table``, ``lefts`` and ``rights`` the positions of entries. ``left`` and ``right`` are the roots of the
-    diagonals of the others, ``row`` and ``column`` the inverse ones of the means', (positions, inputs). With vectors of
-    length one, u_t = factor_t left_t row and v_t likewise, c = sum_t u_t v_t c_t, so that
-    1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2: no digits are lost.
+    c is the row ``cosine`` of ``some``, which begins with numbers of the pairs of the rows from ``top`` on; the row
+    ``result`` is 1 - |c| to some digits, and 0 for an input beside itself, whose pair is left as it is. ``signs`` and
+    ``g`` are those of all entries. The input of row i is that of column
+    ``reach`` + i. ``index``, ``place`` and ``factor`` are those of ``entries.Table``, ``lefts`` and ``rights`` the
+    positions of entries. ``left`` and ``right`` are the roots of the diagonals of the others, ``row`` and ``column``
+    the inverse ones of the means', (positions, inputs). With vectors of length one, u_t = factor_t left_t row and v_t
+    likewise, c = sum_t u_t v_t c_t, so that 1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2: no digits are
+    lost.
     """
-    near = 0
-    for p in range(pairs):
-        result[p] = 1 - abs(c[p])
-        near += result[p] < CLOSE
-    if near == 0:
-        return
     x, y = lefts[e], rights[e]
     for p in range(pairs):
-        if result[p] < CLOSE:
-            i, j = top + p // columns, p % columns
-            result[p] = 0.0
-            if x == y and j == reach + i:
-                continue
+        i, j = top + p // columns, p % columns
+        if some[result, p] < CLOSE and (x != y or j != reach + i):
+            total = 0.0
             for t in range(place.shape[1]):
                 u = factor[x, t] * left[place[x, t], i] * row[x, i]
                 v = factor[y, t] * right[place[y, t], j] * column[y, j]
                 source = index[e, t]
-                lack = g[source, p] if (signs[source, p] < 0) == (c[p] < 0) else 2 - g[source, p]
-                result[p] += u * v * lack + (u - v) * (u - v) / 2
+                lack = g[source, p] if (signs[source, p] < 0) == (some[cosine, p] < 0) else 2 - g[source, p]
+                total += u * v * lack + (u - v) * (u - v) / 2
+            some[result, p] = total
+
+
+def sums(e: int, pairs: int, line: Array, some: Array, result: int, index: Array, weight: Array) -> None:
+    """Entry e of a line moved by a window, a row of ``some``: nine terms at a time, the last ones three at a time."""
+    for p in range(pairs):
+        some[result, p] = 0.0
+    terms = index.shape[1]
+    for t in range(0, terms - 8, 9):
+        a0, a1, a2 = index[e, t], index[e, t + 1], index[e, t + 2]
+        b0, b1, b2 = index[e, t + 3], index[e, t + 4], index[e, t + 5]
+        c0, c1, c2 = index[e, t + 6], index[e, t + 7], index[e, t + 8]
+        u0, u1, u2 = weight[e, t], weight[e, t + 1], weight[e, t + 2]
+        v0, v1, v2 = weight[e, t + 3], weight[e, t + 4], weight[e, t + 5]
+        w0, w1, w2 = weight[e, t + 6], weight[e, t + 7], weight[e, t + 8]
+        for p in range(pairs):
+            some[result, p] += (
+                (u0 * line[a0, p] + u1 * line[a1, p] + u2 * line[a2, p])
+                + (v0 * line[b0, p] + v1 * line[b1, p] + v2 * line[b2, p])
+                + (w0 * line[c0, p] + w1 * line[c1, p] + w2 * line[c2, p])
+            )
+    for t in range(terms - terms % 9, terms, 3):
+        a, b, c = index[e, t], index[e, t + 1], index[e, t + 2]
+        u, v, w = weight[e, t], weight[e, t + 1], weight[e, t + 2]
+        for p in range(pairs):
+            some[result, p] += u * line[a, p] + v * line[b, p] + w * line[c, p]
 
 
 def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array, results: Array) -> None:
@@ -248,23 +280,40 @@ def placed(values: Array, result: Array, row: int, column: int) -> None:
 
 def mirrored(values: Array, result: Array, row: int, column: int) -> None:
     """Put a block where it belongs in a symmetric matrix: of what is left of the diagonal on both sides."""
-    for top in range(0, values.shape[0], EDGE):
-        bottom = min(top + EDGE, values.shape[0])
-        for start in range(0, values.shape[1], EDGE):
-            for i in range(top, bottom):
-                for j in range(start, min(start + EDGE, values.shape[1], row + i - column)):
-                    result[row + i, column + j] = values[i, j]
+    for i in range(values.shape[0]):
+        for j in range(min(values.shape[1], row + i - column)):
+            result[row + i, column + j] = values[i, j]
+    for start in range(0, values.shape[1], EDGE):
+        for top in range(0, values.shape[0], EDGE):
             for j in range(start, min(start + EDGE, values.shape[1])):
-                for i in range(max(top, column + j - row + 1), bottom):
+                for i in range(max(top, column + j - row + 1), min(top + EDGE, values.shape[0])):
                     result[column + j, row + i] = values[i, j]
 
 
-FUNCTIONS = (less, positive, inverse, angle, asin, acos, cosine, sign, NormalCDF)
+def alone(lines: Array, source: int, target: int, place: Array, factor: Array, inputs: int) -> None:
+    """The row ``target`` of ``lines``: diagonals moved and averaged, see ``entries.along_alone``."""
+    for y in range(place.shape[0]):
+        for j in range(inputs):
+            lines[target, y * inputs + j] = 0.0
+        for t in range(place.shape[1]):
+            start, weight = place[y, t] * inputs, factor[y, t] * factor[y, t]
+            for j in range(inputs):
+                lines[target, y * inputs + j] += weight * lines[source, start + j]
+
+
+def undefined() -> float:
+    """What no formula gives."""
+    return math.nan
+
+
+INLINED = (sums, alone)
+"""Functions of parts of a block, to be taken into their callers: a call with arrays costs as much as they do."""
+FUNCTIONS = (less, positive, inverse, angle, asin, acos, cosine, sign, NormalCDF, undefined)
 """What statements call; arrays know the same."""
 DIFFERENCES = (angles, entry_angles, gaps)
 """Functions of blocks that take differences of products, to be 0 for equal ones: no product is fused there."""
 BLOCKS = (interpolated, placed, mirrored)
 """Other functions of blocks that every module has."""
-CONSTANTS = ("HALF_PI", "EIGHTH", "CLOSE", "EDGE", "COLUMNS", "DEGREE", "ROUNDING")
+CONSTANTS = ("HALF_PI", "EIGHTH", "CLOSE", "EDGE", "COLUMNS", "DEGREE", "NOTHING")
 FREEDOM = {"contract", "nsz"}
 """What LLVM may do with floating-point numbers: fuse products and sums, nothing that changes orders or limits."""

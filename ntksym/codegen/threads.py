@@ -1,13 +1,19 @@
-"""Work shared by several threads, the calling one among them."""
+"""Work shared by several threads, the calling one among them, and nobody else's beside them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
+
+from ntksym._lazy import lazy
+
+threadpoolctl = lazy("threadpoolctl")
 
 T = TypeVar("T")
 
@@ -52,6 +58,49 @@ def _next(queue: SimpleQueue[T]) -> tuple[T] | None:
         return (queue.get_nowait(),)
     except Empty:
         return None
+
+
+@contextmanager
+def products_alone() -> Iterator[None]:
+    """Matrix products keep to the thread that calls them, in the whole process, until the last of these ends.
+
+    The threads of NumPy's BLAS wait on the processors for more work, some hundredths of a second after each product.
+    """
+    with _users:
+        _users.count += 1
+        if _users.count == 1:
+            _users.before = [library.num_threads for library in _libraries()]
+            for library in _libraries():
+                library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _users:
+            _users.count -= 1
+            if not _users.count:
+                for library, threads in zip(_libraries(), _users.before, strict=True):
+                    library.set_num_threads(threads)
+
+
+class _Users:
+    """Who counts on products to be alone, one at a time; and what they found."""
+
+    def __init__(self) -> None:
+        self.lock, self.count, self.before = Lock(), 0, list[int]()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+_users = _Users()
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> list[Any]:
+    return list(threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -17,11 +17,11 @@ from ntksym.codegen.generate import module_of
 from ntksym.codegen.scalars import COLUMNS, DEGREE
 from ntksym.codegen.store import Kept
 from ntksym.codegen.tables import POINTS, Table, tabulated
-from ntksym.codegen.threads import for_each, processors
+from ntksym.codegen.threads import for_each, processors, products_alone
 from ntksym.errors import KernelError
 from ntksym.kernels.data import DataValues, read_inputs, sizes_from
 from ntksym.kernels.entries import block_size, given_at, positions_of
-from ntksym.kernels.sides import ROWS, Block, Side, blocks, panels, products, side_of, unit_side
+from ntksym.kernels.sides import ROWS, Block, Side, blocks, products, side_of, unit_side
 from ntksym.kernels.structure import Structure
 from ntksym.kernels.values import Graph
 from ntksym.language.dims import Number
@@ -163,6 +163,7 @@ class Compiled:
 
     # --- kernels ---
 
+    @products_alone()
     def __call__(self, X1: Any, X2: Any = None, get: str | Sequence[str] = OUTPUTS) -> Any:
         """The kernels of all pairs of inputs.
 
@@ -184,34 +185,30 @@ class Compiled:
         if self.module.spaces:  # these blocks are large, and threads share the rows of each
             size, outer, inner = block_size(left.bound[2]), 1, threads
         run = self._run(left, right, inner)
+        left_part, right_part = cache(left.part), cache(right.part)
 
-        for panel in panels(len(left), len(right), X2 is None):
-            # inner products of vectors on all threads; those at positions are too many for a panel
-            whole = products(left.part(*panel[:2]), right.part(*panel[2:])) if not self.module.spaces else []
+        def work(block: Block) -> None:
+            i, k, j, m = block
+            found = run(left_part(i, k), right_part(j, m), i - j if X2 is None else ALL)
+            for name, values in zip(self.outputs, found, strict=True):
+                if name not in wanted:
+                    continue
+                if X2 is None:
+                    self.functions.mirrored(values, results[name], i, j)
+                    if self.module.spaces and k == m:
+                        np.fill_diagonal(results[name][i:k, i:k], np.diagonal(values[:, i - j :]))
+                else:
+                    self.functions.placed(values, results[name], i, j)
 
-            def work(block: Block, first: int = panel[0], whole: list[Array] = whole) -> None:
-                i, k, j, m = block
-                part = [np.ascontiguousarray(x[i - first : k - first, j:m]) for x in whole]
-                found = run(part, left.part(i, k), right.part(j, m), i - j if X2 is None else ALL)
-                for name, values in zip(self.outputs, found, strict=True):
-                    if name not in wanted:
-                        continue
-                    if X2 is None:
-                        self.functions.mirrored(values, results[name], i, j)
-                        if self.module.spaces and k == m:
-                            np.fill_diagonal(results[name][i:k, i:k], np.diagonal(values[:, i - j :]))
-                    else:
-                        self.functions.placed(values, results[name], i, j)
-
-            for_each(work, blocks(panel, X2 is None, *size), outer)
+        for_each(work, blocks(len(left), len(right), X2 is None, *size), outer)
         if X2 is None and not self.module.spaces:
             for name, own in zip(self.outputs, left.own, strict=True):
                 if name in wanted:
                     np.fill_diagonal(results[name], own)
         return results[get] if isinstance(get, str) else Kernels(**results)
 
-    def _run(self, left: Side, right: Side, threads: int) -> Callable[[list[Array], Side, Side, int], Array]:
-        """What gives the kernels of a block, from its inner products, both sides and the reach of what is needed."""
+    def _run(self, left: Side, right: Side, threads: int) -> Callable[[Side, Side, int], Array]:
+        """What gives the kernels of a block, from both sides and the reach of what is needed."""
         parameters, counts = left.bound[:2]
         table = None
         if self.module.homogeneous:
@@ -219,20 +216,21 @@ class Compiled:
         elif left.one_norm and right.one_norm and len(left) * len(right) > TABLES_FROM * POINTS:
             table = self._table(left.part(0, 1), right.part(0, 1), parameters, counts)
 
-        def from_table(found: list[Array], rows: Side, columns: Side, _: int) -> Array:
-            c, g = self._angles(0, found[0], rows, columns)
+        def from_table(rows: Side, columns: Side, reach: int) -> Array:
+            c, g = self._angles(0, products(rows, columns, reach)[0], rows, columns)
             assert table is not None
             return self.functions.interpolated(c, g, table.coefficients, rows.roots, columns.roots)
 
-        def pair_by_pair(found: list[Array], rows: Side, columns: Side, _: int) -> Array:
+        def pair_by_pair(rows: Side, columns: Side, reach: int) -> Array:
             given: list[Array] = []
-            for k, needed in enumerate(self.module.angles):
-                given += [found[k], *(self._angles(k, found[k], rows, columns) if needed else ())]
+            for k, (found, needed) in enumerate(zip(products(rows, columns, reach), self.module.angles, strict=True)):
+                given += [found, *(self._angles(k, found, rows, columns) if needed else ())]
             return self.functions.pairs(given, rows.kept, columns.kept, parameters, counts)
 
-        def at_positions(_: list[Array], rows: Side, columns: Side, reach: int) -> Array:
-            given = given_at(self.module, self.functions, rows, columns, reach)
-            return self.functions.pairs(given, rows.kept, columns.kept, *left.bound, reach=reach, threads=threads)
+        def at_positions(rows: Side, columns: Side, reach: int) -> Array:
+            given, before = given_at(self.module, self.functions, rows, columns, reach)
+            known = rows.kept, columns.kept, *left.bound
+            return self.functions.pairs(given, *known, reach=reach, threads=threads, before=before)
 
         if self.module.spaces:
             return at_positions
@@ -284,7 +282,7 @@ class Compiled:
         if not self.module.spaces:
             return side.own
         run, parts = self._run(side, side, 1), (side.part(i, i + 1) for i in range(len(side)))
-        found = [run([], part, part, 0)[:, 0, 0].copy() for part in parts]
+        found = [run(part, part, 0)[:, 0, 0].copy() for part in parts]
         return np.array(found).reshape(-1, len(self.outputs)).T
 
     def _wanted(self, get: str | Sequence[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ over positions, to the diagonal ones alone where positions were flattened.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -137,17 +138,21 @@ def block_size(entries: tuple[Entries, ...]) -> tuple[int, int]:
 _buffers = Buffers()
 
 
-def given_at(module: Kept, functions: Functions, rows: Side, columns: Side, reach: int) -> list[Array]:
-    """What the pairs of a block start from: inner products at entries, and of some c and g."""
-    out = []
+def given_at(
+    module: Kept, functions: Functions, rows: Side, columns: Side, reach: int
+) -> tuple[list[Array], list[Callable[[int, int], None]]]:
+    """What the pairs of a block start from, inner products at entries and of some c and g; and what finds these."""
+    out, before = [], []
     for k, (space, needed) in enumerate(zip(module.places, module.angles, strict=True)):
         entries = rows.bound[2][space]
         found = entry_products(k, rows.vectors[k], columns.vectors[k], entries)
         out.append(found)
         if needed:
             sides = rows.vectors[k], columns.vectors[k], rows.inverse[k], columns.inverse[k]
-            out += functions.entry_angles(k, found, *sides, *entries, reach)
-    return out
+            c, g, prepare = functions.entry_angles(k, found, *sides, *entries, reach)
+            out += [c, g]
+            before.append(prepare)
+    return out, before
 
 
 def entry_products(k: int, left: Array, right: Array, entries: Entries) -> Array:
@@ -166,6 +171,6 @@ def entry_products(k: int, left: Array, right: Array, entries: Entries) -> Array
         if not (np.array_equal(entries.left, entries.right) and len(entries.left) == count):
             left, right = left[entries.left], right[entries.right]
         found = _buffers.array(f"products{k}", (len(left), rows, columns))
-        np.matmul(left, right.swapaxes(1, 2), out=found)
+        np.matmul(left, np.ascontiguousarray(right.swapaxes(1, 2)), out=found)  # faster than with a view
     found /= max(d, 1)
     return np.ascontiguousarray(found)

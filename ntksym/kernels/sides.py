@@ -19,8 +19,6 @@ Block = tuple[int, int, int, int]
 """First row, end of rows, first column, end of columns."""
 ROWS = 128
 """Of a block, which with its results fits into the second cache."""
-PANEL = 4 * ROWS
-"""Rows whose inner products are taken at once."""
 EQUAL = 16 * float(np.finfo(float).eps)
 """How far squared norms may be apart, relative to them, that differ by rounding only."""
 
@@ -29,10 +27,10 @@ EQUAL = 16 * float(np.finfo(float).eps)
 class Side:
     """The inputs of one side: their vectors, inverse norms, and what pairs read of each.
 
-    ``kept`` are, for each part of the routine, numbers (names, N) and Hermite coefficients (terms, N), in a loop with
-    an axis for its rounds. ``own`` are the kernels of each input with itself, ``roots`` (kernels, N) their roots.
-    ``sizes`` are the dimensions that the inputs have, ``bound`` the parameters, numbers of rounds, entries and tables
-    that come with them.
+    ``kept`` are, for each part of the routine, numbers (names, N), Hermite coefficients (terms, N) and their rests, in
+    a loop with an axis for its rounds. ``own`` are the kernels of each input with itself, ``roots`` (kernels, N) their
+    roots. ``sizes`` are the dimensions that the inputs have, ``bound`` the parameters, numbers of rounds, entries and
+    tables that come with them.
 
     With positions P, vectors are (P, N, d), inverse norms (P, N), and numbers (names, P, N); ``own`` and ``roots`` are
     empty then.
@@ -95,66 +93,38 @@ def unit_side(functions: Functions, bound: tuple[Any, ...]) -> Side:
 
 def _points(squares: list[Array], functions: Functions, bound: tuple[Any, ...]) -> tuple[Any, Array]:
     parameters, counts, _, tables = bound
-    rows, own = functions.point(squares, parameters, counts, tables)
-    kept = tuple(_stacked(part, squares[0].shape) for part in rows)
-    found = _filled([own], squares[0].shape)[0]
-    if any(np.isnan(x.min(initial=0)) for x in (found, *(part[0] for part in kept))):
+    kept, own = functions.point(squares, parameters, counts, tables)
+    if any(np.isnan(x.min(initial=0)) for x in (own, *(part[0] for part in kept))):
         raise KernelError(
             "a zero input meets an activation that jumps at 0, where the formulas have no limit; use evaluate(), "
             "or set sigma_b"
         )
-    return kept, found
-
-
-def _stacked(part: Any, shape: tuple[int, ...]) -> tuple[Array, ...]:
-    """What ``point`` kept as arrays: numbers and series, of a loop with an axis for its rounds."""
-    if isinstance(part, tuple):
-        rows, series = part
-        return (_filled([rows], shape)[0], *series)
-    out = [_filled([rows for rows, _ in part], shape)]
-    for arrays in zip(*(series for _, series in part), strict=True):
-        terms = max(map(len, arrays))
-        out.append(np.stack([np.pad(x, ((0, terms - len(x)), (0, 0))) for x in arrays]))
-    return tuple(out)
-
-
-def _filled(rounds: Sequence[Sequence[Any]], shape: tuple[int, ...]) -> Array:
-    """Numbers of inputs, those of a round one below the other, all with as many positions as those with the most."""
-    numbers = [each for rows in rounds for each in rows]
-    most = max((np.shape(each)[:-1] for each in numbers), default=shape[:-1]) if len(shape) > 1 else ()
-    out = np.zeros((len(rounds), max(map(len, rounds), default=0), *most, shape[-1]))
-    for rows, into in zip(rounds, out, strict=True):
-        for row, each in zip(into, rows, strict=True):
-            row[tuple(map(slice, np.shape(each)[:-1]))] = each
-    return out
+    return kept, own
 
 
 # --- blocks ----------------------------------------------------------------------------------------------------
 
 
-def panels(rows: int, columns: int, symmetric: bool) -> Iterator[Block]:
-    """Panels of rows that cover a matrix; of a symmetric one what is not right of a square on the diagonal."""
-    for i in range(0, rows, PANEL):
-        k = min(i + PANEL, rows)
-        yield i, k, 0, k if symmetric else columns
-
-
-def blocks(panel: Block, symmetric: bool, rows: int = ROWS, columns: int = COLUMNS) -> Iterator[Block]:
-    """Blocks that cover a panel; of a symmetric matrix those that reach the diagonal or what is left of it.
+def blocks(rows: int, columns: int, symmetric: bool, height: int = ROWS, width: int = COLUMNS) -> Iterator[Block]:
+    """Blocks that cover a matrix; of a symmetric one those that reach the diagonal or are left of it.
 
     Those of the last rows, which are the longest there, come first, so that all threads end together.
     """
-    for i in reversed(range(panel[0], panel[1], rows)):
-        k = min(i + rows, panel[1])
-        for j in range(0, k if symmetric else panel[3], columns):
-            yield i, k, j, min(j + columns, k if symmetric else panel[3])
+    for i in reversed(range(0, rows, height)):
+        k = min(i + height, rows)
+        for j in range(0, k if symmetric else columns, width):
+            yield i, k, j, min(j + width, k if symmetric else columns)
 
 
-def products(rows: Side, columns: Side) -> list[Array]:
-    """Inner products, divided by the dimension."""
+def products(rows: Side, columns: Side, reach: int) -> list[Array]:
+    """Inner products, divided by the dimension; 0 for the input of row i and that of column ``reach`` + i, the same.
+
+    What is known of an input beside itself is not computed again, least of all as a close pair.
+    """
     out = []
     for x, y in zip(rows.vectors, columns.vectors, strict=True):
         found = x @ y.T
         found /= max(x.shape[1], 1)
+        np.fill_diagonal(found[:, reach:], 0.0)
         out.append(found)
     return out

@@ -312,5 +312,6 @@ def _patches(step: Step) -> Array:
         every[axis] = slice(None, None, stride)
     windows = np.lib.stride_tricks.sliding_window_view(x, attr("kernel"), tuple(where[name] for name in attr("axes")))
     kept = x.ndim - 1
-    x = windows[tuple(every)].transpose(*range(kept), *range(kept + 1, windows.ndim), kept)
-    return x.reshape(*x.shape[: 1 + len(step.types[0].positions)], prod(attr("kernel")), x.shape[-1])
+    x = windows[tuple(every)].transpose(*range(1, kept), 0, *range(kept + 1, windows.ndim), kept)
+    x = x.reshape(*x.shape[:kept], prod(attr("kernel")), x.shape[-1])  # positions first in memory: kernels go by them
+    return np.moveaxis(x, kept - 1, 0)

@@ -1,7 +1,8 @@
 """Compiled kernels of perceptrons against the limit, plain NumPy and neural-tangents, in one process run.
 
-The limit is the product X X^T and writing two matrices; numbers are medians of five, ratios to it. The plain version is
-what a paper's formulas look like in NumPy. neural-tangents runs in an interpreter of its own where the environment
+The limit is the product X X^T and writing two matrices; numbers are medians of five, ratios to the limit measured in
+turns with them: a machine that others use is not equally fast all the time. The plain version is what a paper's
+formulas look like in NumPy. neural-tangents runs in an interpreter of its own where the environment
 variable NEURAL_TANGENTS_PYTHON names one (its version 0.6.5 needs jax 0.4), on the same inputs and the same cores,
 beside a limit of its own.
 
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
+from math import nan
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -47,14 +50,16 @@ CASES = {
 }
 
 
-def timed(f: Callable[[], Any], repeats: int = REPEATS) -> float:
-    f()
-    times = []
+def in_turns(*functions: Callable[[], Any], repeats: int = REPEATS) -> list[float]:
+    """Median times of functions, each called twice in turns and timed the second time."""
+    times: list[list[float]] = [[] for _ in functions]
     for _ in range(repeats):
-        start = perf_counter()
-        f()
-        times.append(perf_counter() - start)
-    return median(times)
+        for f, own in zip(functions, times, strict=True):
+            f()
+            start = perf_counter()
+            f()
+            own.append(perf_counter() - start)
+    return [median(own) for own in times]
 
 
 def limit() -> None:
@@ -101,17 +106,18 @@ def neural_tangents() -> dict[str, float] | None:
 def test_perceptrons() -> None:
     """One line per case."""
     peer = neural_tangents() or {}
-    bound = timed(limit)
-    print(f"\nlimit {bound * 1e3:.0f} ms; N = {N}, d = {D}, {len(os.sched_getaffinity(0))} cores")
-    print(f"{'':26}{'ms':>6}{'x limit':>9}{'ns/pair/layer':>15}{'x numpy':>9}{'x neural-tangents':>19}  plan")
+    print(f"\nN = {N}, d = {D}, {len(os.sched_getaffinity(0))} cores")
+    heads = f"{'':26}{'ms':>6}{'limit':>7}{'x limit':>9}{'ns/pair/layer':>15}{'x numpy':>9}{'x neural-tangents':>19}"
+    print(f"{heads}  plan")
     for name, (phi, depth, bias) in CASES.items():
         program = zoo.load("mlp")(depth=depth, phi=ns.activation(phi), bias=bias)
         kernel = ns.compiled_kernel(program, sigma_w=SIGMA_W, **({"sigma_b": SIGMA_B} if bias else {}))
-        own = timed(lambda kernel=kernel: kernel(X))
-        reference = timed(lambda depth=depth, bias=bias: plain(depth, bias), 1) / own if phi == "relu" else float("nan")
-        other = peer[name] * bound / own if name in peer else float("nan")
-        parts = f"{own * 1e3:6.0f}{own / bound:9.1f}{own / N / N / depth * 1e9:15.2f}{reference:9.1f}{other:19.1f}"
-        print(f"{name:26}{parts}  {'one number' if kernel.plan.one_number else 'pair by pair'}")
+        own, bound = in_turns(partial(kernel, X), limit)
+        reference = in_turns(partial(plain, depth, bias), repeats=1)[0] / own if phi == "relu" else nan
+        other = peer[name] * bound / own if name in peer else nan
+        parts = f"{own * 1e3:6.0f}{bound * 1e3:7.0f}{own / bound:9.1f}{own / N / N / depth * 1e9:15.2f}"
+        plan = "one number" if kernel.plan.one_number else "pair by pair"
+        print(f"{name:26}{parts}{reference:9.1f}{other:19.1f}  {plan}")
 
 
 def test_first_call_in_a_second_process() -> None:

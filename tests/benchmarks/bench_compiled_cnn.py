@@ -1,14 +1,15 @@
 """How fast compiled kernels of convolutional networks are, against the same kernels in plain vectorised NumPy.
 
 ReLU, images of 8x8x3, three layers of 3x3, N = 32, read out from all positions (Flatten) or from their mean. Printed as
-ratios of times measured in one process, best of several; never asserted.
+ratios of times measured in one process, medians of many that take turns: a machine that others use is not equally fast
+all the time. Never asserted.
 
 pytest tests/benchmarks/bench_compiled_cnn.py -s -m bench
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter, process_time
 
 import numpy as np
@@ -65,14 +66,17 @@ def plain(x: np.ndarray, pool: bool) -> tuple[np.ndarray, np.ndarray]:
     return nngp, nngp + SIGMA_W**2 * t.mean(axes)
 
 
-def best(f: Callable[[], object], times: int) -> np.ndarray:
-    """The least time on the wall and on all processors, in milliseconds."""
-    found = []
-    for _ in range(times):
-        start, busy = perf_counter(), process_time()
-        f()
-        found.append((perf_counter() - start, process_time() - busy))
-    return 1e3 * np.min(found, axis=0)
+def in_turns(functions: Sequence[Callable[[], object]], times: int) -> np.ndarray:
+    """The median times on the wall and on all processors, in milliseconds, one row for each function."""
+    found = np.empty((times, len(functions), 2))
+    for row in found:
+        for k, f in enumerate(functions):
+            f()  # what the others left in the caches is not its own
+            start, busy = perf_counter(), process_time()
+            f()
+            row[k] = perf_counter() - start, process_time() - busy
+    medians: np.ndarray = 1e3 * np.median(found, axis=0)
+    return medians
 
 
 @pytest.mark.parametrize("pool", [False, True])
@@ -81,8 +85,7 @@ def test_against_numpy(pool: bool) -> None:
     kernel = compiled_kernel(zoo.load("cnn")(pool=pool, depth=DEPTH), sigma_w=SIGMA_W, sigma_b=SIGMA_B)
     for ours, theirs in zip(kernel(x), plain(x, pool), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-7)  # arccos loses half of the digits on the diagonal
-    times = 5 if pool else 20
-    numpy, compiled = best(lambda: plain(x, pool), times), best(lambda: kernel(x), times)
+    numpy, compiled = in_turns([lambda: plain(x, pool), lambda: kernel(x)], 3 if pool else 101)
     print(
         f"\n{'mean over positions' if pool else 'Flatten':20}NumPy {numpy[0]:8.1f} ms, compiled {compiled[0]:7.1f} ms: "
         f"{numpy[0] / compiled[0]:5.1f} times as fast, {numpy[1] / compiled[1]:5.1f} times per processor"

@@ -3,9 +3,10 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from ntksym.codegen.threads import for_each
+from ntksym.codegen.threads import _libraries, for_each, processors, products_alone
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -51,3 +52,21 @@ def test_an_error_of_another_thread_is_raised_here() -> None:
 
     with pytest.raises(KeyError, match="there"):
         for_each(work, range(2), 2)
+
+
+def test_products_are_alone_until_the_last_user_ends() -> None:
+    """Also where a call is inside of another one, and where one ends with an error."""
+    assert np.eye(2) @ np.eye(2) @ np.ones(2) @ np.ones(2) == 2  # the library is there
+    libraries = _libraries()
+    assert libraries
+    for library in libraries:
+        library.set_num_threads(2)
+    try:
+        with products_alone():
+            with pytest.raises(ValueError, match="inside"), products_alone():
+                raise ValueError("inside")
+            assert [library.num_threads for library in libraries] == [1] * len(libraries)
+        assert [library.num_threads for library in libraries] == [2] * len(libraries)
+    finally:
+        for library in libraries:
+            library.set_num_threads(processors())
