@@ -203,7 +203,7 @@ class _Layout:
         self.routine = routine
         self.groups = [_groups(routine, place) for place in range(len(routine.pair))]
         groups = [group for part in self.groups for group in part]
-        carried = {name for part in routine.pair for name in part.carried}
+        self.carried = carried = {name for part in routine.pair for name in part.carried}
         made = set().union(*(group.made for group in groups))
         crossing = made & set().union(*(group.read for group in groups)) | set(routine.outputs)
         moved = set().union(*(sources(stage) for group in groups for stage in group.stages))
@@ -240,7 +240,8 @@ def _groups(routine: Routine, place: int) -> list[_Group]:
 
 
 def _copied(stage: Stage, layout: _Layout) -> list[str]:
-    """A line that is another one under a new name, in no loop at all."""
+    """A line that is another one under a new name, in no loop at all; not one that is carried on, and written over."""
     ((name, x), *others) = stage
-    whole = not others and isinstance(getattr(x, "name", None), str) and {name, str(x.name)} <= set(layout.lines)
-    return [f"all_{name} = all_{x.name}"] if whole else []
+    source = str(getattr(x, "name", ""))
+    same = not others and {name, source} <= set(layout.lines) and name not in layout.carried
+    return [f"all_{name} = all_{source}"] if same else []

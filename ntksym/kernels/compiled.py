@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from hashlib import sha256
@@ -163,7 +164,6 @@ class Compiled:
 
     # --- kernels ---
 
-    @products_alone()
     def __call__(self, X1: Any, X2: Any = None, get: str | Sequence[str] = OUTPUTS) -> Any:
         """The kernels of all pairs of inputs.
 
@@ -174,37 +174,38 @@ class Compiled:
         Returns an array (N1, N2), or ``Kernels`` of such arrays. Raises KernelError for inputs that do not fit.
         """
         wanted = self._wanted(get)
-        left = right = self._side(X1, "X1")
-        if X2 is not None:
-            right = self._side(X2, "X2")
-            if right.sizes != left.sizes:
-                raise KernelError(f"X2 differs from X1 in its sizes: {right.sizes}, not {left.sizes}")
-        results = {name: np.empty((len(left), len(right)), self.dtype) for name in wanted}
-        threads = (self.threads or processors()) if self.backend == "numba" else 1
-        size, outer, inner = (ROWS, COLUMNS), threads, 1
-        if self.module.spaces:  # these blocks are large, and threads share the rows of each
-            size, outer, inner = block_size(left.bound[2]), 1, threads
-        run = self._run(left, right, inner)
-        left_part, right_part = cache(left.part), cache(right.part)
+        with products_alone() if self.backend == "numba" else nullcontext():
+            left = right = self._side(X1, "X1")
+            if X2 is not None:
+                right = self._side(X2, "X2")
+                if right.sizes != left.sizes:
+                    raise KernelError(f"X2 differs from X1 in its sizes: {right.sizes}, not {left.sizes}")
+            results = {name: np.empty((len(left), len(right)), self.dtype) for name in wanted}
+            threads = (self.threads or processors()) if self.backend == "numba" else 1
+            size, outer, inner = (ROWS, COLUMNS), threads, 1
+            if self.module.spaces:  # these blocks are large, and threads share the rows of each
+                size, outer, inner = block_size(left.bound[2]), 1, threads
+            run = self._run(left, right, inner)
+            left_part, right_part = cache(left.part), cache(right.part)
 
-        def work(block: Block) -> None:
-            i, k, j, m = block
-            found = run(left_part(i, k), right_part(j, m), i - j if X2 is None else ALL)
-            for name, values in zip(self.outputs, found, strict=True):
-                if name not in wanted:
-                    continue
-                if X2 is None:
-                    self.functions.mirrored(values, results[name], i, j)
-                    if self.module.spaces and k == m:
-                        np.fill_diagonal(results[name][i:k, i:k], np.diagonal(values[:, i - j :]))
-                else:
-                    self.functions.placed(values, results[name], i, j)
+            def work(block: Block) -> None:
+                i, k, j, m = block
+                found = run(left_part(i, k), right_part(j, m), i - j if X2 is None else ALL)
+                for name, values in zip(self.outputs, found, strict=True):
+                    if name not in wanted:
+                        continue
+                    if X2 is None:
+                        self.functions.mirrored(values, results[name], i, j)
+                        if self.module.spaces and k == m:
+                            np.fill_diagonal(results[name][i:k, i:k], np.diagonal(values[:, i - j :]))
+                    else:
+                        self.functions.placed(values, results[name], i, j)
 
-        for_each(work, blocks(len(left), len(right), X2 is None, *size), outer)
-        if X2 is None and not self.module.spaces:
-            for name, own in zip(self.outputs, left.own, strict=True):
-                if name in wanted:
-                    np.fill_diagonal(results[name], own)
+            for_each(work, blocks(len(left), len(right), X2 is None, *size), outer)
+            if X2 is None and not self.module.spaces:
+                for name, own in zip(self.outputs, left.own, strict=True):
+                    if name in wanted:
+                        np.fill_diagonal(results[name], own)
         return results[get] if isinstance(get, str) else Kernels(**results)
 
     def _run(self, left: Side, right: Side, threads: int) -> Callable[[Side, Side, int], Array]:
