@@ -165,12 +165,9 @@ def entry_products(k: int, left: Array, right: Array, entries: Entries) -> Array
     columns = right.shape[1]
     if 4 * len(entries.left) > count * count and count > 1:
         whole = _buffers.array("whole", (count * rows, count * columns))
-        np.matmul(left.reshape(-1, d), right.reshape(-1, d).T, out=whole)
-        found = whole.reshape(count, rows, count, columns)[entries.left, :, entries.right]
-    else:
-        if not (np.array_equal(entries.left, entries.right) and len(entries.left) == count):
-            left, right = left[entries.left], right[entries.right]
-        found = _buffers.array(f"products{k}", (len(left), rows, columns))
-        np.matmul(left, np.ascontiguousarray(right.swapaxes(1, 2)), out=found)  # faster than with a view
-    found /= max(d, 1)
-    return np.ascontiguousarray(found)
+        np.matmul(left.reshape(-1, d), right.reshape(-1, d).T / max(d, 1), out=whole)
+        return np.ascontiguousarray(whole.reshape(count, rows, count, columns)[entries.left, :, entries.right])
+    if not (np.array_equal(entries.left, entries.right) and len(entries.left) == count):
+        left, right = left[entries.left], right[entries.right]
+    found = _buffers.array(f"products{k}", (len(left), rows, columns))
+    return np.matmul(left, np.divide(right.swapaxes(1, 2), max(d, 1), order="C"), out=found)
