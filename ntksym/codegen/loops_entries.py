@@ -116,13 +116,17 @@ class _Group:
         later = set().union(*(read_by(stage) for stage in self.stages), layout.lines)
         direct = set().union(*(self.direct(stage, layout) for stage in self.stages))
         names += [name for stage in self.stages for name, _ in stage if name in later - direct]
+        names += [x.cosine for x in self.gaps if x.cosine not in names]
         return {name: row for row, name in enumerate(names)}
+
+    @cached_property
+    def gaps(self) -> list[Gap]:
+        return [x for stage in self.stages for _, x in stage if isinstance(x, Gap)]
 
     def direct(self, stage: Stage, layout: _Layout) -> set[str]:
         """Lines that a stage writes where others read them: few, as the compiler compares where each of them lies."""
         made = {name for name, x in stage if name in layout.lines and not isinstance(x, Linear | Gap)}
-        cosines = {f"{x.name}__c" for stage in self.stages for _, x in stage if isinstance(x, Gap)}
-        return made - cosines if len(made) <= DIRECT else set()
+        return made - {x.cosine for x in self.gaps} if len(made) <= DIRECT else set()
 
     def loop(self, layout: _Layout) -> list[str]:
         """The loop over entries."""
@@ -132,13 +136,17 @@ class _Group:
             if name.endswith(RIGHT):
                 source = self._kept(name.removesuffix(RIGHT), "right", f"right_of{self.space}[e], j", layout)
                 body += ["for j in range(columns):", f"{CUT}some[{row}, j] = {source}"]
+        for x in self.gaps:
+            if x.cosine not in self.made:
+                row = rows[x.cosine]
+                body += ["for p in range(pairs):", f"{CUT}some[{row}, p] = all_{x.cosine}[e, p]", *_near(x, rows)]
         for number, stage in enumerate(self.stages):
             name, x = stage[0]
             if isinstance(x, Linear):
                 table = windows.index(x.window)
                 body.append(f"sums(e, pairs, all_{x.line}, some, {rows[name]}, index{table}, weight{table})")
             elif isinstance(x, Gap):
-                body += self._gap(rows[name], x, rows, layout)
+                body += self._gap(x, rows, layout)
             elif len(self.stages) == 1 and (copied := _copied(stage, layout)):
                 return copied
             else:
@@ -146,7 +154,7 @@ class _Group:
         for name, row in rows.items():
             if name in self.made and name in layout.lines:
                 body += ["for p in range(pairs):", f"{CUT}all_{name}[e, p] = some[{row}, p]"]
-        ends = dict.fromkeys(end for stage in self.stages for _, x in stage if isinstance(x, Gap) for end in x.ends)
+        ends = dict.fromkeys(end for x in self.gaps for end in x.ends)
         views = [f"{side}_{end} = {self._kept(end, side, '', layout)}" for end in ends for side in SIDES]
         return [*views, f"for e in range(left_of{self.space}.size):", *indented(body, 1)]
 
@@ -155,25 +163,21 @@ class _Group:
         number = layout.routine.kept[self.place].index(name)
         return f"{side}{self.place}[{self.index}{number}{', ' if place else ''}{place}]"
 
-    def _gap(self, row: int, gap: Gap, rows: dict[str, int], layout: _Layout) -> list[str]:
-        """1 - |c|; of close pairs by a function of its own, which an input beside itself does not need."""
-        cosine, table = f"{gap.name}__c", layout.routine.windows.index(gap.window)
-        arguments = ["e", "top", "columns", "pairs", "reach", "some", f"{rows[cosine]}", f"{row}"]
+    def _gap(self, gap: Gap, rows: dict[str, int], layout: _Layout) -> list[str]:
+        """1 - |c| of close pairs, by a function of its own, which an input beside itself does not need."""
+        row, table = rows[f"{gap.name}__g"], layout.routine.windows.index(gap.window)
+        arguments = ["e", "top", "columns", "pairs", "reach", "some", f"{rows[gap.cosine]}", f"{row}"]
         arguments += [f"all_{gap.signs}", f"all_{gap.line}__g"]
         arguments += [f"{name}{table}" for name in ("index", "place", "factor")]
         arguments += [f"{side}_of{self.space}" for side in SIDES]
         arguments += [f"{side}_{end}" for end in gap.ends for side in SIDES]
         same = f"left_of{self.space}[e] == right_of{self.space}[e]"
         return [
-            "near = 0",
-            "for p in range(pairs):",
-            f"{CUT}some[{row}, p] = 1 - abs(some[{rows[cosine]}, p])",
-            f"{CUT}near += some[{row}, p] < CLOSE",
             f"own = reach + top if {same} and reach + top < columns else pairs",
             "for p in range(own, pairs, columns + 1):",
-            f"{CUT}near -= some[{row}, p] < CLOSE",
+            f"{CUT}near_{gap.name} -= some[{row}, p] < CLOSE",
             f"{CUT}some[{row}, p] = 0.0",
-            "if near > 0:",
+            f"if near_{gap.name} > 0:",
             f"{CUT}gaps({', '.join(arguments)})",
         ]
 
@@ -193,7 +197,12 @@ class _Group:
         body += lines_of(stage, part)
         body += [f"some[{rows[name]}, first + j] = {name}" for name, _ in stage if name in rows]
         body += [f"all_{name}[e, first + j] = {name}" for name, _ in stage if name in self.direct(stage, layout)]
-        return ["for i in range(rows):", *indented([*row, "for j in range(columns):", *indented(body, 1)], 1)]
+        near = []
+        for gap in self.gaps:
+            if gap.cosine in made:
+                near.append(f"near_{gap.name} = 0")
+                body += _lacking(gap, rows, gap.cosine, "first + j")
+        return [*near, "for i in range(rows):", *indented([*row, "for j in range(columns):", *indented(body, 1)], 1)]
 
 
 class _Layout:
@@ -237,6 +246,18 @@ def _groups(routine: Routine, place: int) -> list[_Group]:
         else:
             out.append(_Group(place, index, space, (stage,)))
     return out
+
+
+def _lacking(gap: Gap, rows: dict[str, int], cosine: str, place: str) -> list[str]:
+    """1 - |c| of one pair, and whether it is so little that digits are missing."""
+    row = rows[f"{gap.name}__g"]
+    return [f"lack = 1 - abs({cosine})", f"some[{row}, {place}] = lack", f"near_{gap.name} += lack < CLOSE"]
+
+
+def _near(gap: Gap, rows: dict[str, int]) -> list[str]:
+    """As ``_lacking``, of all pairs whose cosines are there."""
+    each = _lacking(gap, rows, f"some[{rows[gap.cosine]}, p]", "p")
+    return [f"near_{gap.name} = 0", "for p in range(pairs):", *indented(each, 1)]
 
 
 def _copied(stage: Stage, layout: _Layout) -> list[str]:

@@ -78,13 +78,18 @@ class Gap:
     window: Window
 
     @property
+    def cosine(self) -> str:
+        """The name of its c."""
+        return f"{self.name}__c"
+
+    @property
     def ends(self) -> tuple[str, str]:
         """What it reads of either input: the roots of the line's diagonal, the inverse ones of its own."""
         return f"{self.line}__r", f"{self.name}__h"
 
     @property
     def reads(self) -> set[str]:
-        own = {f"{self.name}__c", f"{self.line}__g", self.signs}
+        own = {self.cosine, f"{self.line}__g", self.signs}
         return {*own, *(name + side for name in self.ends for side in (LEFT, RIGHT))}
 
 
