@@ -66,36 +66,22 @@ def products_alone() -> Iterator[None]:
 
     The threads of NumPy's BLAS wait on the processors for more work, some hundredths of a second after each product.
     """
-    with _users:
-        _users.count += 1
-        if _users.count == 1:
-            _users.before = [library.num_threads for library in _libraries()]
-            for library in _libraries():
-                library.set_num_threads(1)
+    with _lock:
+        _found.append([library.num_threads for library in _libraries()])
+        for library in _libraries():
+            library.set_num_threads(1)
     try:
         yield
     finally:
-        with _users:
-            _users.count -= 1
-            if not _users.count:
-                for library, threads in zip(_libraries(), _users.before, strict=True):
-                    library.set_num_threads(threads)
+        with _lock:
+            before = _found.pop()
+            for library, threads in zip(_libraries(), before, strict=True):
+                library.set_num_threads(1 if _found else threads)
 
 
-class _Users:
-    """Who counts on products to be alone, one at a time; and what they found."""
-
-    def __init__(self) -> None:
-        self.lock, self.count, self.before = Lock(), 0, list[int]()
-
-    def __enter__(self) -> None:
-        self.lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.lock.release()
-
-
-_users = _Users()
+_lock = Lock()
+_found: list[list[int]] = []
+"""What each of those who count on products to be alone found, the first one first: it is left to the last."""
 
 
 @lru_cache(maxsize=1)

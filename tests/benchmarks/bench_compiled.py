@@ -1,7 +1,7 @@
 """Compiled kernels of perceptrons against the limit, plain NumPy and neural-tangents, in one process run.
 
 The limit is the product X X^T and writing two matrices; numbers are medians of five, ratios to the limit measured in
-turns with them: a machine that others use is not equally fast all the time. The plain version is what a paper's
+turns with them. The plain version is what a paper's
 formulas look like in NumPy. neural-tangents runs in an interpreter of its own where the environment
 variable NEURAL_TANGENTS_PYTHON names one (its version 0.6.5 needs jax 0.4), on the same inputs and the same cores,
 beside a limit of its own.
@@ -16,11 +16,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from math import nan
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -29,6 +27,7 @@ import pytest
 
 import ntksym as ns
 from ntksym import zoo
+from tests.benchmarks.turns import in_turns
 
 pytestmark = pytest.mark.bench
 
@@ -48,18 +47,6 @@ CASES = {
     "tanh, depth 3": ("tanh", 3, True),
     "silu, depth 3": ("silu", 3, True),
 }
-
-
-def in_turns(*functions: Callable[[], Any], repeats: int = REPEATS) -> list[float]:
-    """Median times of functions, each called twice in turns and timed the second time."""
-    times: list[list[float]] = [[] for _ in functions]
-    for _ in range(repeats):
-        for f, own in zip(functions, times, strict=True):
-            f()
-            start = perf_counter()
-            f()
-            own.append(perf_counter() - start)
-    return [median(own) for own in times]
 
 
 def limit() -> None:
@@ -112,10 +99,10 @@ def test_perceptrons() -> None:
     for name, (phi, depth, bias) in CASES.items():
         program = zoo.load("mlp")(depth=depth, phi=ns.activation(phi), bias=bias)
         kernel = ns.compiled_kernel(program, sigma_w=SIGMA_W, **({"sigma_b": SIGMA_B} if bias else {}))
-        own, bound = in_turns(partial(kernel, X), limit)
-        reference = in_turns(partial(plain, depth, bias), repeats=1)[0] / own if phi == "relu" else nan
+        own, bound = in_turns([partial(kernel, X), limit], REPEATS)[:, 0]
+        reference = in_turns([partial(plain, depth, bias)], 1)[0, 0] / own if phi == "relu" else nan
         other = peer[name] * bound / own if name in peer else nan
-        parts = f"{own * 1e3:6.0f}{bound * 1e3:7.0f}{own / bound:9.1f}{own / N / N / depth * 1e9:15.2f}"
+        parts = f"{own:6.0f}{bound:7.0f}{own / bound:9.1f}{own / N / N / depth * 1e6:15.2f}"
         plan = "one number" if kernel.plan.one_number else "pair by pair"
         print(f"{name:26}{parts}{reference:9.1f}{other:19.1f}  {plan}")
 

@@ -9,14 +9,12 @@ pytest tests/benchmarks/bench_compiled_cnn.py -s -m bench
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from time import perf_counter, process_time
-
 import numpy as np
 import pytest
 
 from ntksym import zoo
 from ntksym.kernels import compiled_kernel
+from tests.benchmarks.turns import in_turns
 
 pytestmark = pytest.mark.bench
 
@@ -64,19 +62,6 @@ def plain(x: np.ndarray, pool: bool) -> tuple[np.ndarray, np.ndarray]:
     axes = tuple(range(2, k.ndim))
     nngp = SIGMA_W**2 * k.mean(axes) + SIGMA_B**2
     return nngp, nngp + SIGMA_W**2 * t.mean(axes)
-
-
-def in_turns(functions: Sequence[Callable[[], object]], times: int) -> np.ndarray:
-    """The median times on the wall and on all processors, in milliseconds, one row for each function."""
-    found = np.empty((times, len(functions), 2))
-    for row in found:
-        for k, f in enumerate(functions):
-            f()  # what the others left in the caches is not its own
-            start, busy = perf_counter(), process_time()
-            f()
-            row[k] = perf_counter() - start, process_time() - busy
-    medians: np.ndarray = 1e3 * np.median(found, axis=0)
-    return medians
 
 
 @pytest.mark.parametrize("pool", [False, True])

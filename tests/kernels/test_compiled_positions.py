@@ -26,6 +26,8 @@ def network(kind: str, phi: str = "relu") -> ns.Program:
         for k, layer in enumerate(rest):
             if layer == "conv":
                 h = ns.map(phi, ns.conv(h, n, 3, name=f"conv{k}"))
+            elif layer == "linear":
+                h = ns.map(phi, ns.conv(ns.conv(h, n, 1, name=f"linear{k}"), n, 3, name=f"conv{k}"))
             elif layer == "even":
                 h = ns.map(phi, ns.conv(h, n, 2, name=f"conv{k}"))
             elif layer == "circular":
@@ -64,6 +66,7 @@ CASES: dict[str, tuple[ns.Program, dict[str, float]]] = {
     "pool": (network("pool conv"), {"sigma_b": 0.3}),
     "pool, no bias": (network("pool conv"), {"sigma_w": 1.4, "sigma_b": 0.0}),
     "even and strided": (network("pool even strided"), {"sigma_b": 0.2}),
+    "linear": (network("flatten linear"), {"sigma_b": 0.2}),
     "circular": (network("pool circular"), {"sigma_b": 0.2}),
     "repeated": (network("flatten repeated"), {"sigma_b": 0.2}),
     "residual": (network("pool residual"), {"sigma_b": 0.2}),
@@ -109,7 +112,9 @@ def test_all_digits_are_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("backend", list(backends))
-@pytest.mark.parametrize("name", ["flatten, then dense", "repeated", pytest.param("pool", marks=[pytest.mark.long])])
+@pytest.mark.parametrize(
+    "name", ["flatten, then dense", "linear", "repeated", pytest.param("pool", marks=[pytest.mark.long])]
+)
 def test_backends_agree(name: str, backend: str) -> None:
     if backend == "jax":
         pytest.importorskip("jax", reason='needs the extra "networks"')
