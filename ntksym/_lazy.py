@@ -35,7 +35,9 @@ class _LazyModule:
             source = f"ntksym[{EXTRAS[package]}]" if package in EXTRAS else "ntksym"
             message = f"this needs {package}, which is not installed: pip install '{source}'"
             raise NtksymError(message) from error
-        return getattr(module, attribute)
+        value = getattr(module, attribute)
+        setattr(self, attribute, value)  # the next time it is at hand
+        return value
 
     def __repr__(self) -> str:
         return f"lazy({self._name!r})"

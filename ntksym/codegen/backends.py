@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
-from ntksym.codegen.functions import angles, entry_angles, interpolated, jax_functions, numpy_functions
+from ntksym.codegen.functions import angles, at_entries, interpolated, jax_functions, numpy_functions
 from ntksym.codegen.scalars import COLUMNS
 from ntksym.codegen.statements import Window
 from ntksym.codegen.store import Kept, loaded
@@ -40,11 +40,11 @@ class Functions:
     """What a kernel is computed with.
 
     ``counts(parameters)`` gives the rounds of each loop, ``point(squares, parameters, counts, tables)`` what pairs read
-    of single inputs, arrays as ``Side.kept`` has them, and the kernels of each input with itself, ``pairs(products,
-    left, right, parameters, counts, entries, tables, reach=)`` the kernels: ``products`` are, for each input, inner
-    products, followed by c and g where these are needed; ``angles(number of the input, products, vectors of both sides,
-    inverse norms of both)`` finds them, at positions ``entry_angles`` with the entries and the reach; there it also
-    gives a function of a first row and an end of rows that ``pairs`` is to call ``before`` these rows.
+    of single inputs, arrays as ``Side.kept`` has them, and the kernels of each input with itself, ``pairs(given, left,
+    right, parameters, counts, entries, tables, reach=)`` the kernels: ``given`` are, for each input, inner products,
+    followed by c and g where these are needed, which ``angles(number of the input, products, vectors of both sides,
+    inverse norms of both)`` finds; at positions it is what ``at_entries(vectors of both sides, inverse norms of both,
+    entries, whether c and g are needed)`` gives, or the vectors alone, where ``pairs`` finds all that.
     ``entries`` are those of each space, ``tables`` those of each window, both empty where there are no positions. Of
     row i only the first ``reach`` + i + 1 columns need to be computed, the last of which is of the same input. With
     positions, ``threads`` share the rows.
@@ -57,7 +57,7 @@ class Functions:
     point: Callable[..., Any]
     pairs: Callable[..., Any]
     angles: Callable[..., Any]
-    entry_angles: Callable[..., Any]
+    at_entries: Callable[..., Any]
     interpolated: Callable[..., Any]
     placed: Callable[..., Any]
     mirrored: Callable[..., Any]
@@ -119,7 +119,7 @@ def numpy_backend(kept: Kept) -> Functions:
     def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any, **_: Any) -> Array:
         return _blocks(names["pairs"](products, *_sides(kept, left, right), *numbers), products)
 
-    found = (lambda _, *given: angles(*given)), (lambda _, *given: (*entry_angles(*given), lambda *_: None))
+    found = (lambda _, *given: angles(*given)), at_entries
     return Functions(names["counts"], point, pairs, *found, interpolated, _placed, _mirrored)
 
 
@@ -151,7 +151,7 @@ def numba_backend(kept: Kept) -> Functions:
         return tuple((x,) for x in parts), np.zeros((0, *squares[0].shape))
 
     def pairs(
-        products: Sequence[Array],
+        given: Sequence[Array],
         left: Any,
         right: Any,
         parameters: Any,
@@ -159,26 +159,24 @@ def numba_backend(kept: Kept) -> Functions:
         *positions: Any,
         reach: int = ALL,
         threads: int = 1,
-        before: Sequence[Callable[[int, int], None]] = (),
     ) -> Array:
-        results = buffers.array("results", (len(kept.outputs), *products[0].shape[-2:]))
+        shape = (given[0].shape[-1], given[1].shape[-1]) if kept.spaces else given[0].shape
+        results = buffers.array("results", (len(kept.outputs), *shape))
         sides = [x for parts in zip(left, right, strict=True) for pair in zip(*parts, strict=True) for x in pair]
         flat = [x for several in positions for arrays in several for x in arrays]
-        given = [*products, *sides, *flat, np.array(parameters, float), np.array(counts, np.int64)]
+        numbers = [*given, *sides, *flat, np.array(parameters, float), np.array(counts, np.int64)]
         if not kept.spaces:
-            module.pairs(*given, *results)
+            module.pairs(*numbers, *results)
             return results
-        _, rows, columns = results.shape
+        rows, columns = shape
         most = max(len(each.left) for each in positions[0])
         strip = max(min(max(STRIP // most, LEAST), COLUMNS) // columns, 1)
         share = strip * -(-rows // (strip * SHARES * threads))
 
         def some(start: int) -> None:
             stop = min(start + share, rows)
-            for prepare in before:
-                prepare(start, stop)
             work = buffers.array("work", (kept.lines, most, strip * columns))
-            module.pairs(*given, start, stop, strip, reach, work, *results)
+            module.pairs(*numbers, start, stop, strip, reach, work, *results)
 
         for_each(some, reversed(range(0, rows, share)), threads)
         return results
@@ -188,17 +186,13 @@ def numba_backend(kept: Kept) -> Functions:
         module.angles(G, *sides, c, g)
         return c, g
 
-    def entry_angles(k: int, G: Array, *sides: Array) -> tuple[Array, Array, Callable[[int, int], None]]:
-        c, g = (buffers.array(f"{name}{k}", G.shape) for name in "cg")
-        return c, g, lambda start, stop: module.entry_angles(G, *sides, start, stop, c, g)
-
     def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array) -> Array:
         results = buffers.array("results", (len(table), *c.shape))
         module.interpolated(c, g, table, left, right, results)
         return results
 
     placed, mirrored = module.placed, module.mirrored
-    return Functions(own.counts, point, pairs, angles, entry_angles, interpolated, placed, mirrored)
+    return Functions(own.counts, point, pairs, angles, lambda *both: list(both[:2]), interpolated, placed, mirrored)
 
 
 class Buffers(threading.local):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
-from ntksym.codegen.entries import along, along_alone, gap, lying, standing
+from ntksym.codegen.entries import Entries, along, along_alone, gap, lying, standing
 from ntksym.codegen.hermite import coefficients
 from ntksym.codegen.scalars import CLOSE, DEGREE
 
@@ -37,18 +37,23 @@ def angles(G: Any, left: Any, right: Any, rows: Any, columns: Any) -> tuple[Any,
     return c, g
 
 
-def entry_angles(
-    G: Any, left: Any, right: Any, rows: Any, columns: Any, lefts: Any, rights: Any, _: int
-) -> tuple[Any, Any]:
-    """As ``angles`` at entries, see ``scalars.entry_angles``."""
+def at_entries(left: Any, right: Any, rows: Any, columns: Any, entries: Entries, needed: bool) -> list[Any]:
+    """Mean products (entries, rows, columns) of inputs (positions, coordinates, inputs); if ``needed`` c and g, too.
+
+    ``rows`` and ``columns`` are the inverse norms, see ``angles``.
+    """
+    lefts, rights = entries
+    G = left[lefts].swapaxes(1, 2) @ right[rights] / max(left.shape[1], 1)
+    if not needed:
+        return [G]
     c = G * rows[lefts][:, :, None] * columns[rights][:, None]
     g = 1 - abs(c)
     for e, i, j in zip(*np.nonzero(g < CLOSE), strict=True):
         way = 1.0 if c[e, i, j] > 0 else -1.0
-        x, y = (lefts[e], i), (rights[e], j)
-        g[e, i, j] = ((left[x] * rows[x] - way * right[y] * columns[y]) ** 2).mean() / 2
+        x, y = lefts[e], rights[e]
+        g[e, i, j] = ((left[x, :, i] * rows[x, i] - way * right[y, :, j] * columns[y, j]) ** 2).mean() / 2
         c[e, i, j] = way * (1 - g[e, i, j])
-    return c, g
+    return [G, c, g]
 
 
 def interpolated(c: Any, g: Any, table: Any, left: Any, right: Any) -> Any:

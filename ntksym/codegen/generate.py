@@ -14,6 +14,7 @@ from ntksym.codegen.arrays import array_module, parameters_of
 from ntksym.codegen.loops import loop_module
 from ntksym.codegen.loops_entries import entry_module, work_lines
 from ntksym.codegen.lower import lowered
+from ntksym.codegen.starts import from_inputs
 from ntksym.codegen.store import Kept, kept
 from ntksym.codegen.zeros import without
 from ntksym.records.formula import Formula
@@ -32,11 +33,12 @@ def module_of(
 
     def make() -> Kept:
         routine = lowered(without(formula(), zero), outputs)
+        looped = from_inputs(routine) if routine.spaces else routine
         return Kept(
             key,
             title,
             array_module(routine),
-            (entry_module if routine.spaces else loop_module)(routine),
+            (entry_module if routine.spaces else loop_module)(looped),
             outputs,
             parameters_of(routine),
             tuple((line.first[0], tuple(line.first[1])) for line in routine.inputs),
@@ -46,7 +48,7 @@ def module_of(
             routine.spaces,
             tuple(astuple(window) for window in routine.windows),
             tuple(routine.space_of(line.name) for line in routine.inputs),
-            work_lines(routine) if routine.spaces else 0,
+            work_lines(looped) if routine.spaces else 0,
         )
 
     return kept(key, make)

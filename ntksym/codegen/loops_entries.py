@@ -10,16 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from ntksym.codegen.arrays import given, parameters_of, stages
+from ntksym.codegen.arrays import parameters_of, stages
 from ntksym.codegen.entries import Table
 from ntksym.codegen.loops import module_around, read_by
 from ntksym.codegen.loops_point import point_loops
-from ntksym.codegen.scalars import COLUMNS
-from ntksym.codegen.statements import LEFT, RIGHT, Gap, Linear, Routine, Statement, following
+from ntksym.codegen.scalars import COLUMNS, ROOM
+from ntksym.codegen.statements import LEFT, RIGHT, Apart, Gap, Inner, Linear, Routine, Statement, following
 from ntksym.codegen.text import CUT, indented, lines_of
 
 Stage = tuple[Statement, ...]
 SIDES = ("left", "right")
+SPECIAL = Linear | Gap | Inner | Apart
 DIRECT = 4
 """Lines, at most, that one loop writes for other entries without a detour."""
 
@@ -35,14 +36,14 @@ def work_lines(routine: Routine) -> int:
 
 
 def entry_function(routine: Routine) -> list[str]:
-    """``pairs(products.., kept of both sides.., entries.., tables.., parameters, counts, start, stop, strip, ..)``.
+    """``pairs(inputs.., kept.., entries.., tables.., parameters, counts, start, stop, strip, reach, work, results..)``.
 
-    Products are (entries, rows, columns). Rows from ``start`` to ``stop`` are done, ``strip`` of them together; of row
-    i the first ``reach`` + i + 1 columns are needed, of which the last is its own. ``work`` is an array (lines,
-    entries, pairs) to write to.
+    Inputs of both sides are (positions, coordinates, inputs). Rows from ``start`` to ``stop`` are done, ``strip`` of
+    them together; of row i the first ``reach`` + i + 1 columns are needed, of which the last is its own. ``work`` is an
+    array (lines, entries, pairs) to write to.
     """
     layout = _Layout(routine)
-    arguments = [f"in_{name}" for name in given(routine)]
+    arguments = [f"{side}_{line.name}" for line in routine.inputs for side in SIDES]
     arguments += [f"{side}{place}" for place in range(len(routine.pair)) for side in SIDES]
     arguments += [f"{side}_of{space}" for space in range(len(routine.spaces)) for side in SIDES]
     arguments += [f"{name}{k}" for k in range(len(routine.windows)) for name in Table._fields]
@@ -63,11 +64,6 @@ def entry_function(routine: Routine) -> list[str]:
     shape = f"out_{routine.outputs[0]}.shape"
     body = ["rows = min(strip, stop - top)", f"columns = min({shape}[1], reach + top + rows)"]
     body.append("pairs = rows * columns")
-    for name in given(routine):
-        if name in layout.lines:
-            body += [f"for e in range(in_{name}.shape[0]):", f"{CUT}for i in range(rows):"]
-            body += [f"{CUT * 2}for j in range(columns):"]
-            body += [f"{CUT * 3}all_{name}[e, i * columns + j] = in_{name}[e, top + i, j]"]
     loops = 0
     for part, groups in zip(routine.pair, layout.groups, strict=True):
         inner = [line for group in groups for line in group.loop(layout)]
@@ -111,7 +107,7 @@ class _Group:
     def rows(self, layout: _Layout) -> dict[str, int]:
         """Rows of ``some``: what is read of the inputs of columns, and what one stage makes and another one reads."""
         kept = layout.routine.kept[self.place]
-        expressions = [stage for stage in self.stages if not isinstance(stage[0][1], Linear | Gap)]
+        expressions = [stage for stage in self.stages if not isinstance(stage[0][1], SPECIAL)]
         names = [name + RIGHT for name in kept if any(name + RIGHT in read_by(stage) for stage in expressions)]
         later = set().union(*(read_by(stage) for stage in self.stages), layout.lines)
         direct = set().union(*(self.direct(stage, layout) for stage in self.stages))
@@ -120,12 +116,12 @@ class _Group:
         return {name: row for row, name in enumerate(names)}
 
     @cached_property
-    def gaps(self) -> list[Gap]:
-        return [x for stage in self.stages for _, x in stage if isinstance(x, Gap)]
+    def gaps(self) -> list[Gap | Apart]:
+        return [x for stage in self.stages for _, x in stage if isinstance(x, Gap | Apart)]
 
     def direct(self, stage: Stage, layout: _Layout) -> set[str]:
         """Lines that a stage writes where others read them: few, as the compiler compares where each of them lies."""
-        made = {name for name, x in stage if name in layout.lines and not isinstance(x, Linear | Gap)}
+        made = {name for name, x in stage if name in layout.lines and not isinstance(x, SPECIAL)}
         return made - {x.cosine for x in self.gaps} if len(made) <= DIRECT else set()
 
     def loop(self, layout: _Layout) -> list[str]:
@@ -145,7 +141,11 @@ class _Group:
             if isinstance(x, Linear):
                 table = windows.index(x.window)
                 body.append(f"sums(e, pairs, all_{x.line}, some, {rows[name]}, index{table}, weight{table})")
-            elif isinstance(x, Gap):
+            elif isinstance(x, Inner):
+                arguments = ["e", "top", "rows", "columns", "some", f"{rows[name]}", f"{layout.width - ROOM}"]
+                arguments += [f"{side}_{x.line}" for side in SIDES] + [f"{side}_of{self.space}" for side in SIDES]
+                body.append(f"products({', '.join(arguments)})")
+            elif isinstance(x, Gap | Apart):
                 body += self._gap(x, rows, layout)
             elif len(self.stages) == 1 and (copied := _copied(stage, layout)):
                 return copied
@@ -163,22 +163,27 @@ class _Group:
         number = layout.routine.kept[self.place].index(name)
         return f"{side}{self.place}[{self.index}{number}{', ' if place else ''}{place}]"
 
-    def _gap(self, gap: Gap, rows: dict[str, int], layout: _Layout) -> list[str]:
+    def _gap(self, gap: Gap | Apart, rows: dict[str, int], layout: _Layout) -> list[str]:
         """1 - |c| of close pairs, by a function of its own, which an input beside itself does not need."""
-        row, table = rows[f"{gap.name}__g"], layout.routine.windows.index(gap.window)
+        row = rows[f"{gap.name}__g"]
         arguments = ["e", "top", "columns", "pairs", "reach", "some", f"{rows[gap.cosine]}", f"{row}"]
-        arguments += [f"all_{gap.signs}", f"all_{gap.line}__g"]
-        arguments += [f"{name}{table}" for name in ("index", "place", "factor")]
+        if isinstance(gap, Gap):
+            table = layout.routine.windows.index(gap.window)
+            arguments += [f"all_{gap.signs}", f"all_{gap.line}__g"]
+            arguments += [f"{name}{table}" for name in ("index", "place", "factor")]
+        else:
+            arguments += [f"{side}_{gap.name}" for side in SIDES]
         arguments += [f"{side}_of{self.space}" for side in SIDES]
         arguments += [f"{side}_{end}" for end in gap.ends for side in SIDES]
         same = f"left_of{self.space}[e] == right_of{self.space}[e]"
         return [
             f"own = reach + top if {same} and reach + top < columns else pairs",
             "for p in range(own, pairs, columns + 1):",
-            f"{CUT}near_{gap.name} -= some[{row}, p] < CLOSE",
-            f"{CUT}some[{row}, p] = 0.0",
+            f"{CUT}if some[{row}, p] < CLOSE:",
+            f"{CUT * 2}near_{gap.name} -= 1",
+            f"{CUT * 2}some[{row}, p] = 0.0",
             f"if near_{gap.name} > 0:",
-            f"{CUT}gaps({', '.join(arguments)})",
+            f"{CUT}{'gaps' if isinstance(gap, Gap) else 'apart'}({', '.join(arguments)})",
         ]
 
     def _expressions(self, stage: Stage, part: str, rows: dict[str, int], layout: _Layout) -> list[str]:
@@ -190,7 +195,7 @@ class _Group:
             f"{name}{LEFT} = {self._kept(name, 'left', f'left_of{self.space}[e], top + i', layout)}" for name in kept
         ]
         made = {own for own, _ in stage}
-        body = [f"{name} = {layout.at_pair(name)}" for name in sorted(layout.all & read - rows.keys() - made)]
+        body = [f"{name} = all_{name}[e, first + j]" for name in sorted({*layout.lines} & read - rows.keys() - made)]
         for name, k in rows.items():
             if name in read - made:
                 body.append(f"{name} = some[{k}, {'' if name.endswith(RIGHT) else 'first + '}j]")
@@ -217,16 +222,11 @@ class _Layout:
         crossing = made & set().union(*(group.read for group in groups)) | set(routine.outputs)
         moved = set().union(*(sources(stage) for group in groups for stage in group.stages))
         self.lines = sorted(crossing | moved | carried | {following(name) for name in carried})
-        self.all = set(self.lines) | set(given(routine))
 
     @cached_property
     def width(self) -> int:
-        """As many rows of ``some`` as any group needs."""
-        return max((len(group.rows(self)) for part in self.groups for group in part), default=1) or 1
-
-    def at_pair(self, name: str) -> str:
-        """A line at an entry and a pair."""
-        return f"all_{name}[e, first + j]" if name in self.lines else f"in_{name}[e, top + i, j]"
+        """As many rows of ``some`` as any group needs, the last ones for inner products."""
+        return max((len(group.rows(self)) for part in self.groups for group in part), default=0) + ROOM
 
 
 def sources(stage: Stage) -> set[str]:
@@ -248,13 +248,13 @@ def _groups(routine: Routine, place: int) -> list[_Group]:
     return out
 
 
-def _lacking(gap: Gap, rows: dict[str, int], cosine: str, place: str) -> list[str]:
+def _lacking(gap: Gap | Apart, rows: dict[str, int], cosine: str, place: str) -> list[str]:
     """1 - |c| of one pair, and whether it is so little that digits are missing."""
     row = rows[f"{gap.name}__g"]
     return [f"lack = 1 - abs({cosine})", f"some[{row}, {place}] = lack", f"near_{gap.name} += lack < CLOSE"]
 
 
-def _near(gap: Gap, rows: dict[str, int]) -> list[str]:
+def _near(gap: Gap | Apart, rows: dict[str, int]) -> list[str]:
     """As ``_lacking``, of all pairs whose cosines are there."""
     each = _lacking(gap, rows, f"some[{rows[gap.cosine]}, p]", "p")
     return [f"near_{gap.name} = 0", "for p in range(pairs):", *indented(each, 1)]

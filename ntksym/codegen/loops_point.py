@@ -1,14 +1,17 @@
 """``Routine`` with positions → Python source of loops for single inputs, that numba compiles.
 
-All numbers of one line, at all positions of all inputs, stand in a row of ``lines``.
+All numbers of one name, at all positions of all inputs, stand in a row: what pairs read in one of what is kept, what
+only other loops read in one of ``lines``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 
 from ntksym.codegen.arrays import parameters_of, stages
-from ntksym.codegen.statements import Linear, Routine, Statement, following, names_read
+from ntksym.codegen.statements import Linear, Part, Routine, Statement, following, names_read
 from ntksym.codegen.text import CUT, indented, lines_of
 
 
@@ -18,7 +21,7 @@ def point_loops(routine: Routine) -> list[str]:
     Squares and results are arrays (positions, inputs) and (names, positions, inputs), in a loop with an axis for its
     rounds: one of each part.
     """
-    rows = {name: row for row, name in enumerate(_names(routine))}
+    rows = {name: row for row, name in enumerate(_lines(routine))}
     tables = [k for k, window in enumerate(routine.windows) if window.keeps_diagonals]
     positions = {routine.windows[k].target: f"place{k}.shape[0]" for k in tables}
     positions |= {routine.space_of(line.name): f"in_{line.name}.shape[0]" for line in routine.inputs} | {0: "1"}
@@ -30,46 +33,74 @@ def point_loops(routine: Routine) -> list[str]:
     out.append(f"lines = np.empty(({len(rows)}, {_most(positions)} * inputs))")
     for line in routine.inputs:
         out.append(f"lines[{rows[line.name]}, : in_{line.name}.size] = in_{line.name}.ravel()")
-    loops = 0
+    loops, found = 0, []
     for place, (part, kept) in enumerate(zip(routine.point, routine.kept, strict=True)):
-        once = part.times is None
-        rounds, index = ("", "") if once else (f"counts[{loops}], ", "k, ")
-        body = [each for k, stage in enumerate(stages(part, routine)) for each in _stage(stage, k, rows, routine)]
-        for n, name in enumerate(kept):
-            body += [f"for y in range(positions{routine.space_of(name)}):", f"{CUT}for j in range(inputs):"]
-            body.append(f"{CUT * 2}kept{place}[{index}{n}, y, j] = lines[{rows[name]}, y * inputs + j]")
-        body += [f"lines[{rows[name]}] = lines[{rows[following(name)]}]" for name in part.carried]
-        most = _most({routine.space_of(name): None for name in kept})
-        out.append(f"kept{place} = np.zeros(({rounds}{len(kept)}, {most}, inputs))")
-        out += body if once else [f"for k in range(counts[{loops}]):", *indented(body, 1)]
-        loops += not once
-    out.append(f"return ({', '.join(f'kept{place}' for place in range(len(routine.point)))},)")
+        rounds, index = ("", "") if part.times is None else (f"counts[{loops}], ", "k, ")
+        body = _Part(routine, part, kept, f"kept{place}[{index}", rows).loops()
+        most = _most(routine.space_of(name) for name in kept)
+        out.append(f"kept{place} = np.zeros(({rounds}{len(kept)}, {most} * inputs))")
+        out += body if part.times is None else [f"for k in range(counts[{loops}]):", *indented(body, 1)]
+        found.append(f"kept{place}.reshape({rounds}{len(kept)}, {most}, inputs)")
+        loops += part.times is not None
+    out.append(f"return ({', '.join(found)},)")
     return [f"def point({', '.join([*arguments, 'parameters', 'counts'])}):", *indented(out, 1)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part's statements and what is ``kept`` of them, at ``there`` with the number of a name and a place."""
+
+    routine: Routine
+    part: Part
+    kept: tuple[str, ...]
+    there: str
+    rows: dict[str, int]
+
+    @cached_property
+    def made(self) -> set[str]:
+        """What loops over places make."""
+        return {name for name, x in self.part.statements if not isinstance(x, Linear)}
+
+    def loops(self) -> list[str]:
+        out = [line for k, stage in enumerate(stages(self.part, self.routine)) for line in self._stage(stage, k)]
+        for n, name in enumerate(self.kept):
+            if name not in self.made:
+                out += [self._places(name), f"{CUT}{self.there}{n}, q] = lines[{self.rows[name]}, q]"]
+        return out + [f"lines[{self.rows[name]}] = lines[{self.rows[following(name)]}]" for name in self.part.carried]
+
+    def _stage(self, stage: tuple[Statement, ...], number: int) -> list[str]:
+        name, x = stage[0]
+        if isinstance(x, Linear):
+            table = self.routine.windows.index(x.window)
+            return [f"alone(lines, {self.rows[x.line]}, {self.rows[name]}, place{table}, factor{table}, inputs)"]
+        made = {own for own, _ in stage}
+        read = set().union(*(names_read(each) for _, each in stage)) - made
+        body = [f"{each} = lines[{self.rows[each]}, q]" for each in sorted(read & self.rows.keys())]
+        body += lines_of(stage, f"s{number}")
+        body += [f"lines[{self.rows[each]}, q] = {each}" for each, _ in stage if each in self.rows]
+        body += [f"{self.there}{n}, q] = {each}" for n, each in enumerate(self.kept) if each in made]
+        return [self._places(name), *indented(body, 1)]
+
+    def _places(self, name: str) -> str:
+        return f"for q in range(positions{self.routine.space_of(name)} * inputs):"
 
 
 def _most(spaces: Iterable[int]) -> str:
     """The largest number of positions of these spaces."""
-    several = [f"positions{space}" for space in sorted(spaces)]
+    several = [f"positions{space}" for space in sorted(set(spaces))]
     return f"max({', '.join(several)})" if len(several) > 1 else "".join(several) or "1"
 
 
-def _names(routine: Routine) -> list[str]:
-    """What stands in ``lines``."""
+def _lines(routine: Routine) -> dict[str, None]:
+    """The names that other loops read than those that make them."""
     found = dict.fromkeys(line.name for line in routine.inputs)
-    for part in routine.point:
-        found.update(dict.fromkeys(name for name, _ in part.statements))
-        found.update(dict.fromkeys(part.carried))
-    return list(found)
-
-
-def _stage(stage: tuple[Statement, ...], number: int, rows: dict[str, int], routine: Routine) -> list[str]:
-    name, x = stage[0]
-    if isinstance(x, Linear):
-        table = routine.windows.index(x.window)
-        return [f"alone(lines, {rows[x.line]}, {rows[name]}, place{table}, factor{table}, inputs)"]
-    made = {own for own, _ in stage}
-    read = set().union(*(names_read(each) for _, each in stage)) - made
-    body = [f"{name} = lines[{rows[name]}, q]" for name in sorted(read & rows.keys())]
-    body += lines_of(stage, f"s{number}")
-    body += [f"lines[{rows[name]}, q] = {name}" for name, _ in stage]
-    return [f"for q in range(positions{routine.space_of(name)} * inputs):", *indented(body, 1)]
+    for part, kept in zip(routine.point, routine.kept, strict=True):
+        made: set[str] = set()
+        for stage in stages(part, routine):
+            own = {name for name, _ in stage}
+            found.update(dict.fromkeys(sorted(set().union(*(names_read(x) for _, x in stage)) - own)))
+            found.update(dict.fromkeys(name for name, x in stage if isinstance(x, Linear)))
+            made |= {name for name, x in stage if not isinstance(x, Linear)}
+        found.update(dict.fromkeys(name for name in kept if name not in made))
+        found.update(dict.fromkeys(each for name in part.carried for each in (name, following(name))))
+    return {name: None for name in found if name not in parameters_of(routine)}

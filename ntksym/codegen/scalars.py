@@ -19,6 +19,8 @@ EDGE = 16
 """Edge of the squares in which a block is transposed."""
 COLUMNS = 256
 """The most columns that a block may have, or the most pairs where there are positions."""
+ROOM = 9
+"""Rows that inner products need for themselves."""
 TERMS = 3
 """What the number of terms of windows is a multiple of, for several are added at once."""
 DEGREE = 9
@@ -131,49 +133,37 @@ def angles(G: Array, left: Array, right: Array, rows: Array, columns: Array, c: 
                 c[i, j] = way * (1 - g[i, j])
 
 
-def entry_angles(
-    G: Array,
+def apart(
+    e: int,
+    top: int,
+    columns: int,
+    pairs: int,
+    reach: int,
+    some: Array,
+    cosine: int,
+    result: int,
     left: Array,
     right: Array,
-    rows: Array,
-    columns: Array,
     lefts: Array,
     rights: Array,
-    reach: int,
-    start: int,
-    stop: int,
-    c: Array,
-    g: Array,
+    row: Array,
+    column: Array,
 ) -> None:
-    """As ``angles``, of inputs at positions: G has the axes (entries, rows, columns), the others (positions, inputs..).
+    """1 - |c| of inputs at one entry e from the difference of their unit vectors, where it is small.
 
-    ``lefts`` and ``rights`` are the positions of entries. Rows from ``start`` to ``stop`` are done; the input of row i
-    is that of column ``reach`` + i, beyond which none is needed.
+    ``left`` and ``right`` are the inputs, (positions, coordinates, inputs), ``row`` and ``column`` their inverse norms,
+    (positions, inputs); all else is as for ``gaps``.
     """
-    needed = min(G.shape[2], reach + stop)
-    for e in range(G.shape[0]):
-        x, y = lefts[e], rights[e]
-        for i in range(start, stop):
-            near = 0
-            for j in range(needed):
-                c[e, i, j] = G[e, i, j] * rows[x, i] * columns[y, j]
-                g[e, i, j] = 1 - abs(c[e, i, j])
-                near += g[e, i, j] < CLOSE
-            own = reach + i if x == y else -1
-            if 0 <= own < needed and g[e, i, own] < CLOSE:
-                c[e, i, own], g[e, i, own] = 1.0, 0.0
-                near -= 1
-            if near == 0:
-                continue
-            for j in range(needed):
-                if g[e, i, j] < CLOSE and j != own:
-                    way = 1.0 if c[e, i, j] > 0 else -1.0
-                    gap = 0.0
-                    for k in range(left.shape[2]):
-                        step = left[x, i, k] * rows[x, i] - way * (right[y, j, k] * columns[y, j])
-                        gap += step * step
-                    g[e, i, j] = gap / (2 * left.shape[2])
-                    c[e, i, j] = way * (1 - g[e, i, j])
+    x, y = lefts[e], rights[e]
+    for p in range(pairs):
+        i, j = top + p // columns, p % columns
+        if some[result, p] < CLOSE and (x != y or j != reach + i):
+            way = 1.0 if some[cosine, p] > 0 else -1.0
+            gap = 0.0
+            for k in range(left.shape[1]):
+                step = left[x, k, i] * row[x, i] - way * (right[y, k, j] * column[y, j])
+                gap += step * step
+            some[result, p] = gap / (2 * left.shape[1])
 
 
 def gaps(
@@ -220,6 +210,51 @@ def gaps(
                 lack = g[source, p] if (signs[source, p] < 0) == (some[cosine, p] < 0) else 2 - g[source, p]
                 total += u * v * lack + (u - v) * (u - v) / 2
             some[result, p] = total
+
+
+def products(
+    e: int,
+    top: int,
+    rows: int,
+    columns: int,
+    some: Array,
+    result: int,
+    free: int,
+    left: Array,
+    right: Array,
+    lefts: Array,
+    rights: Array,
+) -> None:
+    """Mean inner products of inputs (positions, coordinates, inputs) at entry e, a row of ``some``, as ``sums``.
+
+    The ``ROOM`` rows from ``free`` on are written over: what is in ``some`` itself is read without a doubt where it is.
+    """
+    x, y = lefts[e], rights[e]
+    length = left.shape[1]
+    for p in range(rows * columns):
+        some[result, p] = 0.0
+    for k in range(0, length - 8, 9):
+        for n in range(9):
+            for j in range(columns):
+                some[free + n, j] = right[y, k + n, j]
+        for i in range(rows):
+            first, own = i * columns, top + i
+            a0, a1, a2 = left[x, k, own], left[x, k + 1, own], left[x, k + 2, own]
+            b0, b1, b2 = left[x, k + 3, own], left[x, k + 4, own], left[x, k + 5, own]
+            c0, c1, c2 = left[x, k + 6, own], left[x, k + 7, own], left[x, k + 8, own]
+            for j in range(columns):
+                some[result, first + j] += (
+                    (a0 * some[free, j] + a1 * some[free + 1, j] + a2 * some[free + 2, j])
+                    + (b0 * some[free + 3, j] + b1 * some[free + 4, j] + b2 * some[free + 5, j])
+                    + (c0 * some[free + 6, j] + c1 * some[free + 7, j] + c2 * some[free + 8, j])
+                )
+    for k in range(length - length % 9, length):
+        for i in range(rows):
+            first, a = i * columns, left[x, k, top + i]
+            for j in range(columns):
+                some[result, first + j] += a * right[y, k, j]
+    for p in range(rows * columns):
+        some[result, p] /= length
 
 
 def sums(e: int, pairs: int, line: Array, some: Array, result: int, index: Array, weight: Array) -> None:
@@ -306,11 +341,11 @@ def undefined() -> float:
     return math.nan
 
 
-INLINED = (sums, alone)
+INLINED = (products, sums, alone)
 """Functions of parts of a block, to be taken into their callers: a call with arrays costs as much as they do."""
 FUNCTIONS = (less, positive, inverse, angle, asin, acos, cosine, sign, NormalCDF, undefined)
 """What statements call; arrays know the same."""
-DIFFERENCES = (angles, entry_angles, gaps)
+DIFFERENCES = (angles, apart, gaps)
 """Functions of blocks that take differences of products, to be 0 for equal ones: no product is fused there."""
 BLOCKS = (interpolated, placed, mirrored)
 """Other functions of blocks that every module has."""

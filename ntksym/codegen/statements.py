@@ -93,8 +93,36 @@ class Gap:
         return {*own, *(name + side for name in self.ends for side in (LEFT, RIGHT))}
 
 
+@dataclass(frozen=True)
+class Inner:
+    """Inner products of inputs at positions, divided by their dimension."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class Apart:
+    """g of the inner products ``name`` of inputs: of nearly parallel ones from the difference of their vectors."""
+
+    name: str
+
+    @property
+    def cosine(self) -> str:
+        """The name of its c."""
+        return f"{self.name}__c"
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """What it reads of either input: the inverse root of its diagonal."""
+        return (f"{self.name}__h",)
+
+    @property
+    def reads(self) -> set[str]:
+        return {self.cosine, *(name + side for name in self.ends for side in (LEFT, RIGHT))}
+
+
 Statement = tuple[str, Any]
-"""A name, and the expression, the ``Series``, the ``Linear`` or the ``Gap`` that it is to hold."""
+"""A name, and the expression, the ``Series``, ``Linear``, ``Gap``, ``Inner`` or ``Apart`` that it is to hold."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +208,9 @@ def names_read(x: Any) -> set[str]:
         return {x.z}
     if isinstance(x, Linear):
         return {x.line}
-    return x.reads if isinstance(x, Gap) else {s.name for s in x.free_symbols}
+    if isinstance(x, Inner):
+        return set()
+    return x.reads if isinstance(x, Gap | Apart) else {s.name for s in x.free_symbols}
 
 
 def needed(parts: tuple[Part, ...], outputs: tuple[str, ...]) -> tuple[Part, ...]:

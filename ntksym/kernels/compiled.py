@@ -229,9 +229,8 @@ class Compiled:
             return self.functions.pairs(given, rows.kept, columns.kept, parameters, counts)
 
         def at_positions(rows: Side, columns: Side, reach: int) -> Array:
-            given, before = given_at(self.module, self.functions, rows, columns, reach)
-            known = rows.kept, columns.kept, *left.bound
-            return self.functions.pairs(given, *known, reach=reach, threads=threads, before=before)
+            given = given_at(self.module, self.functions, rows, columns)
+            return self.functions.pairs(given, rows.kept, columns.kept, *left.bound, reach=reach, threads=threads)
 
         if self.module.spaces:
             return at_positions

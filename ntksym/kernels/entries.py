@@ -6,7 +6,6 @@ over positions, to the diagonal ones alone where positions were flattened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ntksym.codegen.backends import Buffers, Functions
+from ntksym.codegen.backends import Functions
 from ntksym.codegen.entries import Entries, Table
 from ntksym.codegen.scalars import TERMS
 from ntksym.codegen.statements import Move, Window
@@ -135,39 +134,10 @@ def block_size(entries: tuple[Entries, ...]) -> tuple[int, int]:
     return 1 << rows.bit_length() - 1, columns  # a power of two: where a block begins, its last columns begin before
 
 
-_buffers = Buffers()
-
-
-def given_at(
-    module: Kept, functions: Functions, rows: Side, columns: Side, reach: int
-) -> tuple[list[Array], list[Callable[[int, int], None]]]:
-    """What the pairs of a block start from, inner products at entries and of some c and g; and what finds these."""
-    out, before = [], []
+def given_at(module: Kept, functions: Functions, rows: Side, columns: Side) -> list[Array]:
+    """What the pairs of a block start from."""
+    out: list[Array] = []
     for k, (space, needed) in enumerate(zip(module.places, module.angles, strict=True)):
-        entries = rows.bound[2][space]
-        found = entry_products(k, rows.vectors[k], columns.vectors[k], entries)
-        out.append(found)
-        if needed:
-            sides = rows.vectors[k], columns.vectors[k], rows.inverse[k], columns.inverse[k]
-            c, g, prepare = functions.entry_angles(k, found, *sides, *entries, reach)
-            out += [c, g]
-            before.append(prepare)
-    return out, before
-
-
-def entry_products(k: int, left: Array, right: Array, entries: Entries) -> Array:
-    """Mean products of the k-th inputs at positions: (P, N1, d) and (P, N2, d) to (entries, N1, N2).
-
-    All pairs of positions at once where most are needed, entry by entry elsewhere. The next call for k in the same
-    thread may write over the result.
-    """
-    count, rows, d = left.shape
-    columns = right.shape[1]
-    if 4 * len(entries.left) > count * count and count > 1:
-        whole = _buffers.array("whole", (count * rows, count * columns))
-        np.matmul(left.reshape(-1, d), right.reshape(-1, d).T / max(d, 1), out=whole)
-        return np.ascontiguousarray(whole.reshape(count, rows, count, columns)[entries.left, :, entries.right])
-    if not (np.array_equal(entries.left, entries.right) and len(entries.left) == count):
-        left, right = left[entries.left], right[entries.right]
-    found = _buffers.array(f"products{k}", (len(left), rows, columns))
-    return np.matmul(left, np.divide(right.swapaxes(1, 2), max(d, 1), order="C"), out=found)
+        sides = rows.vectors[k], columns.vectors[k], rows.inverse[k], columns.inverse[k]
+        out += functions.at_entries(*sides, rows.bound[2][space], needed)
+    return out

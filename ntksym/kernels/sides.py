@@ -32,7 +32,7 @@ class Side:
     roots. ``sizes`` are the dimensions that the inputs have, ``bound`` the parameters, numbers of rounds, entries and
     tables that come with them.
 
-    With positions P, vectors are (P, N, d), inverse norms (P, N), and numbers (names, P, N); ``own`` and ``roots`` are
+    With positions P, vectors are (P, d, N), inverse norms (P, N), and numbers (names, P, N); ``own`` and ``roots`` are
     empty then.
     """
 
@@ -46,8 +46,10 @@ class Side:
 
     def part(self, start: int, stop: int) -> Side:
         """Some of the inputs."""
+        if start == 0 and stop == len(self):
+            return self
         return Side(
-            tuple(v[..., start:stop, :] for v in self.vectors),
+            tuple(v[start:stop] if v.ndim == 2 else np.ascontiguousarray(v[..., start:stop]) for v in self.vectors),
             tuple(v[..., start:stop] for v in self.inverse),
             tuple(tuple(np.ascontiguousarray(x[..., start:stop]) for x in part) for part in self.kept),
             self.own[:, start:stop],
@@ -71,13 +73,13 @@ class Side:
 def side_of(vectors: Sequence[Array], sizes: Mapping[str, Any], functions: Functions, bound: tuple[Any, ...]) -> Side:
     """The side of inputs, each of the ``vectors`` an array (N, d), or (N, positions.., d).
 
-    Raises KernelError where kernels are no numbers.
+    ``bound`` is as in ``Side``: there are positions where there are entries. Raises KernelError where kernels are no
+    numbers.
     """
-    vectors = [
-        np.ascontiguousarray(x.reshape(len(x), prod(x.shape[1:-1]), x.shape[-1]).swapaxes(0, 1) if x.ndim > 2 else x)
-        for x in vectors
-    ]
-    squares = [np.einsum("...j,...j->...", x, x) / max(x.shape[-1], 1) for x in vectors]
+    if bound[2]:
+        vectors = [np.moveaxis(x, 0, -1).reshape(prod(x.shape[1:-1]), x.shape[-1], len(x)) for x in vectors]
+    vectors = [np.ascontiguousarray(x) for x in vectors]
+    squares = [np.einsum("pdn,pdn->pn" if bound[2] else "nd,nd->n", x, x) / max(x.shape[1], 1) for x in vectors]
     if not all(np.isfinite(square).all() for square in squares):
         raise KernelError("the squares of the inputs are too large for floating-point numbers")
     inverse = [reciprocal(np.sqrt(square)) for square in squares]

@@ -7,7 +7,7 @@ columns last; token indices have no coordinate axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from math import prod
@@ -104,7 +104,7 @@ def _matmul(step: Step) -> Array:
     if step.node.attr("transpose"):
         w = w.swapaxes(-1, -2)
     if not step.types[0].positions:
-        return x @ w.reshape(w.shape[-2:]).T
+        return np.tensordot(x, w.reshape(w.shape[-2:]), (-1, 1))
     return np.einsum("...rc,...c->...r", w, x)
 
 
@@ -278,18 +278,20 @@ def _pick(step: Step) -> Array:
 def _shift(step: Step) -> Array:
     (x,) = step.arrays
     axis, by = step.axis(step.node.attr("axis")), step.node.attr("by")
-    return _padded(x, axis, by, step.node.attr("length", x.shape[axis]) - x.shape[axis] - by)
+    return _padded(x, {axis: (by, step.node.attr("length", x.shape[axis]) - x.shape[axis] - by)})
 
 
-def _padded(x: Array, axis: int, before: int, after: int) -> Array:
-    """x with as many zeros before and after its positions, or fewer positions where a number is negative."""
-    length = x.shape[axis]
-    whole = before + length + after
-    out = np.zeros((*x.shape[:axis], whole, *x.shape[axis + 1 :]), x.dtype)
-    start, stop = max(before, 0), max(min(before + length, whole), 0)
-    if start < stop:
-        outer = (slice(None),) * axis
-        out[(*outer, slice(start, stop))] = x[(*outer, slice(start - before, stop - before))]
+def _padded(x: Array, ends: Mapping[int, tuple[int, int]]) -> Array:
+    """x with as many zeros before and after the positions of axes, or fewer positions where a number is negative."""
+    shape, source, target = list(x.shape), [slice(None)] * x.ndim, [slice(None)] * x.ndim
+    for axis, (before, after) in ends.items():
+        length = x.shape[axis]
+        shape[axis] = before + length + after
+        start, stop = max(before, 0), max(min(before + length, shape[axis]), 0)
+        target[axis] = slice(start, max(start, stop))
+        source[axis] = slice(start - before, max(start, stop) - before)
+    out = np.zeros(shape, x.dtype)
+    out[tuple(target)] = x[tuple(source)]
     return out
 
 
@@ -299,19 +301,25 @@ def _patches(step: Step) -> Array:
     attr = step.node.attr
     stride, padding = attr("stride"), attr("padding")
     lengths = dict(zip((a.name for a in step.positions), step.numbers.positions(step.positions), strict=True))
-    where = {name: step.axis(name) for name in attr("axes")}
-    every: list[slice] = [slice(None)] * x.ndim
-    for name, extent in zip(attr("axes"), attr("kernel"), strict=True):
-        axis = where[name]
+    x = np.moveaxis(x, 0, -1)  # inputs last in memory: kernels go by them
+    axes = [step.axis(name) - 1 for name in attr("axes")]
+    ends = {}
+    for name, axis, extent in zip(attr("axes"), axes, attr("kernel"), strict=True):
         before = 0 if padding == "valid" else (extent - 1) // 2
         end = (lengths[name] - 1) * stride - before + extent
+        ends[axis] = before, end - x.shape[axis]
         if padding == "circular":
             x = x.take(np.arange(-before, end) % x.shape[axis], axis=axis)
-        else:
-            x = _padded(x, axis, before, end - x.shape[axis])
-        every[axis] = slice(None, None, stride)
-    windows = np.lib.stride_tricks.sliding_window_view(x, attr("kernel"), tuple(where[name] for name in attr("axes")))
-    kept = x.ndim - 1
-    x = windows[tuple(every)].transpose(*range(1, kept), 0, *range(kept + 1, windows.ndim), kept)
-    x = x.reshape(*x.shape[:kept], prod(attr("kernel")), x.shape[-1])  # positions first in memory: kernels go by them
-    return np.moveaxis(x, kept - 1, 0)
+    if padding != "circular":
+        x = _padded(x, ends)
+    places, steps = list(x.shape[:-2]), list(x.strides[:-2])
+    for name, axis in zip(attr("axes"), axes, strict=True):
+        places[axis], steps[axis] = lengths[name], steps[axis] * stride
+    windows = np.lib.stride_tricks.as_strided(
+        x,
+        (*places, *attr("kernel"), *x.shape[-2:]),
+        (*steps, *(x.strides[axis] for axis in axes), *x.strides[-2:]),
+        writeable=False,
+    )
+    x = windows.reshape(*places, prod(attr("kernel")), *x.shape[-2:])
+    return np.moveaxis(x, -1, 0)

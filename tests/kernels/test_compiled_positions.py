@@ -125,6 +125,26 @@ def test_backends_agree(name: str, backend: str) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-13)
 
 
+@ns.program
+def with_vectors(x: ns.Image(2, 3, 2), z: ns.Image(2, 3, 5), v: ns.Vector(5)) -> ns.Value:
+    """Patches of 18 and 20 numbers, and inputs without positions."""
+    h = ns.relu(ns.conv(x, n, 3, name="one") + ns.conv(z, n, 2, name="other"))
+    return ns.readout(ns.relu(ns.dense(ns.flatten(h), n, name="images") + ns.dense(v, n, name="vector")))
+
+
+def test_several_inputs() -> None:
+    rng = np.random.default_rng(0)
+    given = tuple(rng.standard_normal((4, *shape)) for shape in ((2, 3, 2), (2, 3, 5), (5,)))
+    for each in given:
+        each[1] = each[0] + 1e-7 * rng.standard_normal(each[0].shape)
+        each[2] = -2 * each[0]
+    program = with_vectors()
+    expected = kernel_recursion(program).evaluate(given, digits=20, sigma_b=0.0)
+    found = compiled_kernel(program, sigma_b=0.0)(given)
+    for ours, theirs in zip(found, (expected.nngp, expected.ntk), strict=True):
+        assert apart(ours, theirs.astype(float)) < 1e-12
+
+
 @pytest.fixture(scope="module")
 def kernel() -> Compiled:
     return compiled_kernel(zoo.load("cnn")(depth=2), sigma_b=0.3)
