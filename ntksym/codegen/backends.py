@@ -25,10 +25,8 @@ jax = lazy("jax")
 jnp = lazy("jax.numpy")
 
 Array = Any
-STRIP = 1 << 14
-"""Entries of pairs that are computed at a time: what other entries read of them is to stay in the second cache."""
-LEAST = 64
-"""Pairs that are computed at a time at least, for long enough loops."""
+AT_ONCE = 1 << 20
+"""Entries of pairs that are computed together at most: some lines of them are kept, of eight bytes each."""
 SHARES = 4
 """Of a block with positions, for each thread: those of a symmetric matrix differ in length."""
 ALL = 1 << 31
@@ -170,7 +168,7 @@ def numba_backend(kept: Kept) -> Functions:
             return results
         rows, columns = shape
         most = max(len(each.left) for each in positions[0])
-        strip = max(min(max(STRIP // most, LEAST), COLUMNS) // columns, 1)
+        strip = max(min(AT_ONCE // most, COLUMNS) // columns, 1)
         share = strip * -(-rows // (strip * SHARES * threads))
 
         def some(start: int) -> None:

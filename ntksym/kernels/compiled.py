@@ -181,10 +181,11 @@ class Compiled:
                 if right.sizes != left.sizes:
                     raise KernelError(f"X2 differs from X1 in its sizes: {right.sizes}, not {left.sizes}")
             results = {name: np.empty((len(left), len(right)), self.dtype) for name in wanted}
-            threads = (self.threads or processors()) if self.backend == "numba" else 1
+            whole = self.backend != "numba"
+            threads = 1 if whole else self.threads or processors()
             size, outer, inner = (ROWS, COLUMNS), threads, 1
             if self.module.spaces:  # these blocks are large, and threads share the rows of each
-                size, outer, inner = block_size(left.bound[2]), 1, threads
+                size, outer, inner = block_size(left.bound[2], whole), 1, threads
             run = self._run(left, right, inner)
             left_part, right_part = cache(left.part), cache(right.part)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ntksym.codegen.backends import Functions
+from ntksym.codegen.backends import AT_ONCE, Functions
 from ntksym.codegen.entries import Entries, Table
 from ntksym.codegen.scalars import TERMS
 from ntksym.codegen.statements import Move, Window
@@ -23,8 +23,6 @@ from ntksym.kernels.sides import Side
 
 Array = Any
 Shape = tuple[int, ...]
-AT_ONCE = 1 << 20
-"""As many entries of pairs as a block is to have at most; what pairs start from takes some ten times as many bytes."""
 AT_MOST = 64
 """Rows of a block, and columns, at most."""
 Positions = tuple[tuple[Entries, ...], tuple[Table, ...]]
@@ -126,12 +124,20 @@ def _needed(
     return needed
 
 
-def block_size(entries: tuple[Entries, ...]) -> tuple[int, int]:
-    """Rows and columns of a block of pairs."""
+def block_size(entries: tuple[Entries, ...], whole: bool) -> tuple[int, int]:
+    """Rows and columns of a block of pairs; ``whole`` blocks are computed at once, others some rows at a time.
+
+    They are powers of two, of which that of rows is not the larger one: where the rows of a block begin, the columns of
+    the last block in these rows have begun.
+    """
     pairs = max(AT_ONCE // max(len(each.left) for each in entries), 1)
-    columns = min(pairs, AT_MOST)
-    rows = min(pairs // columns, AT_MOST)
-    return 1 << rows.bit_length() - 1, columns  # a power of two: where a block begins, its last columns begin before
+    columns = _power_of_two(min(pairs, AT_MOST))
+    return _power_of_two(min(pairs // columns, columns)) if whole else columns, columns
+
+
+def _power_of_two(x: int) -> int:
+    """The largest one that is not above x."""
+    return 1 << x.bit_length() - 1
 
 
 def given_at(module: Kept, functions: Functions, rows: Side, columns: Side) -> list[Array]:

@@ -8,10 +8,12 @@ import pytest
 
 import ntksym as ns
 from ntksym import zoo
-from ntksym.codegen.backends import backends
+from ntksym.codegen.backends import AT_ONCE, backends
+from ntksym.codegen.entries import Entries
 from ntksym.errors import KernelError
 from ntksym.kernels import Compiled, compiled_kernel, kernel_recursion
-from ntksym.kernels.entries import positions_of
+from ntksym.kernels.entries import block_size, positions_of
+from ntksym.kernels.sides import blocks
 
 n = ns.dim("n")
 
@@ -161,6 +163,18 @@ def test_blocks_and_threads_do_not_show(kernel: Compiled) -> None:
     assert kernel(many[:0], many, get="ntk").shape == (0, 11)
     assert not kernel.plan.one_number
     assert kernel.stable
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("count", [1, 64, 4096, 20_000, 30_000, 1 << 20, 1 << 21])
+def test_blocks_reach_their_diagonal(count: int, whole: bool) -> None:
+    """Their own pairs are all in the last block of the same rows, and few enough at a time."""
+    place = np.zeros(count, np.uint32)
+    height, width = block_size((Entries(place, place),), whole)
+    assert (height if whole else 1) * width * count <= max(AT_ONCE, count)
+    for rows in (1, 65, 200):
+        last = {i: (k, j, m) for i, k, j, m in blocks(rows, rows, True, height, width)}
+        assert all(j <= i and m == k for i, (k, j, m) in last.items())
 
 
 def test_single_precision(kernel: Compiled) -> None:
