@@ -36,7 +36,7 @@ def module_around(routine: Routine, pairs: list[str], point: list[str] | None = 
         f'small = njit(error_model="numpy", fastmath={freedom})',
         f'compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={freedom})',
         'exact = njit(nogil=True, cache=True, error_model="numpy")',
-        'inlined = njit(inline="always")',
+        f'inlined = njit(forceinline=True, error_model="numpy", fastmath={freedom})',
         "full_width = widening()",
         *(f"{name} = {getattr(scalars, name)!r}" for name in scalars.CONSTANTS),
     ]

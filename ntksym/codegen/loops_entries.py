@@ -61,6 +61,7 @@ def entry_function(routine: Routine) -> list[str]:
     start += [f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))]
     start += [f"all_{name} = work[{row}]" for row, name in enumerate(layout.lines)]
     start.append(f"some = np.empty(({layout.width}, {COLUMNS}))")
+    start += [f"row{k} = some[{k}]" for k in range(layout.width - ROOM)]  # numba compiles a call for each number in it
     shape = f"out_{routine.outputs[0]}.shape"
     body = ["rows = min(strip, stop - top)", f"columns = min({shape}[1], reach + top + rows)"]
     body.append("pairs = rows * columns")
@@ -74,11 +75,8 @@ def entry_function(routine: Routine) -> list[str]:
         else:
             body += [f"for k in range(counts[{loops}]):", *indented(inner, 1)]
             loops += 1
-    body += ["for i in range(rows):"]
-    body += [
-        f"{CUT}out_{name}[top + i, :columns] = all_{name}[0, i * columns : (i + 1) * columns]"
-        for name in routine.outputs
-    ]
+    body += ["for i in range(rows):", f"{CUT}for j in range(columns):"]
+    body += [f"{CUT * 2}out_{name}[top + i, j] = all_{name}[0, i * columns + j]" for name in routine.outputs]
     strips = ["for top in range(start, stop, strip):", *indented(body, 1)]
     return [f"def pairs({', '.join(arguments)}):", *indented([*start, *strips], 1)]
 
@@ -140,9 +138,9 @@ class _Group:
             name, x = stage[0]
             if isinstance(x, Linear):
                 table = windows.index(x.window)
-                body.append(f"sums(e, pairs, all_{x.line}, some, {rows[name]}, index{table}, weight{table})")
+                body.append(f"sums(e, pairs, all_{x.line}, row{rows[name]}, index{table}, weight{table})")
             elif isinstance(x, Inner):
-                arguments = ["e", "top", "rows", "columns", "some", f"{rows[name]}", f"{layout.width - ROOM}"]
+                arguments = ["e", "top", "rows", "columns", f"row{rows[name]}", "some", f"{layout.width - ROOM}"]
                 arguments += [f"{side}_{x.line}" for side in SIDES] + [f"{side}_of{self.space}" for side in SIDES]
                 body.append(f"products({', '.join(arguments)})")
             elif isinstance(x, Gap | Apart):
@@ -166,7 +164,7 @@ class _Group:
     def _gap(self, gap: Gap | Apart, rows: dict[str, int], layout: _Layout) -> list[str]:
         """1 - |c| of close pairs, by a function of its own, which an input beside itself does not need."""
         row = rows[f"{gap.name}__g"]
-        arguments = ["e", "top", "columns", "pairs", "reach", "some", f"{rows[gap.cosine]}", f"{row}"]
+        arguments = ["e", "top", "columns", "pairs", "reach", f"row{rows[gap.cosine]}", f"row{row}"]
         if isinstance(gap, Gap):
             table = layout.routine.windows.index(gap.window)
             arguments += [f"all_{gap.signs}", f"all_{gap.line}__g"]

@@ -32,7 +32,8 @@ def point_loops(routine: Routine) -> list[str]:
     out.append(f"inputs = in_{routine.inputs[0].name}.shape[1]")
     out.append(f"lines = np.empty(({len(rows)}, {_most(positions)} * inputs))")
     for line in routine.inputs:
-        out.append(f"lines[{rows[line.name]}, : in_{line.name}.size] = in_{line.name}.ravel()")
+        out += [f"for y in range(in_{line.name}.shape[0]):", f"{CUT}for j in range(inputs):"]
+        out.append(f"{CUT * 2}lines[{rows[line.name]}, y * inputs + j] = in_{line.name}[y, j]")
     loops, found = 0, []
     for place, (part, kept) in enumerate(zip(routine.point, routine.kept, strict=True)):
         rounds, index = ("", "") if part.times is None else (f"counts[{loops}], ", "k, ")
@@ -66,7 +67,9 @@ class _Part:
         for n, name in enumerate(self.kept):
             if name not in self.made:
                 out += [self._places(name), f"{CUT}{self.there}{n}, q] = lines[{self.rows[name]}, q]"]
-        return out + [f"lines[{self.rows[name]}] = lines[{self.rows[following(name)]}]" for name in self.part.carried]
+        for name in self.part.carried:
+            out += [self._places(name), f"{CUT}lines[{self.rows[name]}, q] = lines[{self.rows[following(name)]}, q]"]
+        return out
 
     def _stage(self, stage: tuple[Statement, ...], number: int) -> list[str]:
         name, x = stage[0]

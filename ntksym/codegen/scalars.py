@@ -139,9 +139,8 @@ def apart(
     columns: int,
     pairs: int,
     reach: int,
-    some: Array,
-    cosine: int,
-    result: int,
+    c: Array,
+    g: Array,
     left: Array,
     right: Array,
     lefts: Array,
@@ -149,7 +148,7 @@ def apart(
     row: Array,
     column: Array,
 ) -> None:
-    """1 - |c| of inputs at one entry e from the difference of their unit vectors, where it is small.
+    """g = 1 - |c| of inputs at one entry e from the difference of their unit vectors, where it is small.
 
     ``left`` and ``right`` are the inputs, (positions, coordinates, inputs), ``row`` and ``column`` their inverse norms,
     (positions, inputs); all else is as for ``gaps``.
@@ -157,13 +156,13 @@ def apart(
     x, y = lefts[e], rights[e]
     for p in range(pairs):
         i, j = top + p // columns, p % columns
-        if some[result, p] < CLOSE and (x != y or j != reach + i):
-            way = 1.0 if some[cosine, p] > 0 else -1.0
+        if g[p] < CLOSE and (x != y or j != reach + i):
+            way = 1.0 if c[p] > 0 else -1.0
             gap = 0.0
             for k in range(left.shape[1]):
                 step = left[x, k, i] * row[x, i] - way * (right[y, k, j] * column[y, j])
                 gap += step * step
-            some[result, p] = gap / (2 * left.shape[1])
+            g[p] = gap / (2 * left.shape[1])
 
 
 def gaps(
@@ -172,11 +171,10 @@ def gaps(
     columns: int,
     pairs: int,
     reach: int,
-    some: Array,
-    cosine: int,
-    result: int,
-    signs: Array,
+    c: Array,
     g: Array,
+    signs: Array,
+    others: Array,
     index: Array,
     place: Array,
     factor: Array,
@@ -187,29 +185,28 @@ def gaps(
     row: Array,
     column: Array,
 ) -> None:
-    """1 - |c| of covariances of one entry e, means of others, from the ``signs`` of those and their ``g``, where small.
+    """g = 1 - |c| of covariances of one entry e, means of others, from the ``signs`` of those and their g, where small.
 
-    c is the row ``cosine`` of ``some``, which begins with numbers of the pairs of the rows from ``top`` on; the row
-    ``result`` is 1 - |c| to some digits, and 0 for an input beside itself, whose pair is left as it is. ``signs`` and
-    ``g`` are those of all entries. The input of row i is that of column
-    ``reach`` + i. ``index``, ``place`` and ``factor`` are those of ``entries.Table``, ``lefts`` and ``rights`` the
-    positions of entries. ``left`` and ``right`` are the roots of the diagonals of the others, ``row`` and ``column``
-    the inverse ones of the means', (positions, inputs). With vectors of length one, u_t = factor_t left_t row and v_t
-    likewise, c = sum_t u_t v_t c_t, so that 1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2: no digits are
-    lost.
+    c and g are those of the pairs of the rows from ``top`` on, g to some digits, and 0 for an input beside itself, that
+    is left as it is. ``signs`` and ``others``, the g of the others, are those of all entries. The input of row i is
+    that of column ``reach`` + i. ``index``, ``place`` and ``factor`` are those of ``entries.Table``, ``lefts`` and
+    ``rights`` the positions of entries. ``left`` and ``right`` are the roots of the diagonals of the others, ``row``
+    and ``column`` the inverse ones of the means', (positions, inputs). With vectors of length one,
+    u_t = factor_t left_t row and v_t likewise, c = sum_t u_t v_t c_t, so that
+    1 -+ c = sum_t u_t v_t (1 -+ c_t) + sum_t (u_t - v_t)^2 / 2: no digits are lost.
     """
     x, y = lefts[e], rights[e]
     for p in range(pairs):
         i, j = top + p // columns, p % columns
-        if some[result, p] < CLOSE and (x != y or j != reach + i):
+        if g[p] < CLOSE and (x != y or j != reach + i):
             total = 0.0
             for t in range(place.shape[1]):
                 u = factor[x, t] * left[place[x, t], i] * row[x, i]
                 v = factor[y, t] * right[place[y, t], j] * column[y, j]
                 source = index[e, t]
-                lack = g[source, p] if (signs[source, p] < 0) == (some[cosine, p] < 0) else 2 - g[source, p]
+                lack = others[source, p] if (signs[source, p] < 0) == (c[p] < 0) else 2 - others[source, p]
                 total += u * v * lack + (u - v) * (u - v) / 2
-            some[result, p] = total
+            g[p] = total
 
 
 def products(
@@ -217,22 +214,23 @@ def products(
     top: int,
     rows: int,
     columns: int,
+    result: Array,
     some: Array,
-    result: int,
     free: int,
     left: Array,
     right: Array,
     lefts: Array,
     rights: Array,
 ) -> None:
-    """Mean inner products of inputs (positions, coordinates, inputs) at entry e, a row of ``some``, as ``sums``.
+    """Mean inner products of inputs (positions, coordinates, inputs) at entry e, as ``sums``.
 
-    The ``ROOM`` rows from ``free`` on are written over: what is in ``some`` itself is read without a doubt where it is.
+    ``result`` is a row of ``some``, of which the ``ROOM`` rows from ``free`` on are written over: of two rows of one
+    array the compiler knows that they do not overlap.
     """
     x, y = lefts[e], rights[e]
     length = left.shape[1]
     for p in range(rows * columns):
-        some[result, p] = 0.0
+        result[p] = 0.0
     for k in range(0, length - 8, 9):
         for n in range(9):
             for j in range(columns):
@@ -243,7 +241,7 @@ def products(
             b0, b1, b2 = left[x, k + 3, own], left[x, k + 4, own], left[x, k + 5, own]
             c0, c1, c2 = left[x, k + 6, own], left[x, k + 7, own], left[x, k + 8, own]
             for j in range(columns):
-                some[result, first + j] += (
+                result[first + j] += (
                     (a0 * some[free, j] + a1 * some[free + 1, j] + a2 * some[free + 2, j])
                     + (b0 * some[free + 3, j] + b1 * some[free + 4, j] + b2 * some[free + 5, j])
                     + (c0 * some[free + 6, j] + c1 * some[free + 7, j] + c2 * some[free + 8, j])
@@ -252,15 +250,15 @@ def products(
         for i in range(rows):
             first, a = i * columns, left[x, k, top + i]
             for j in range(columns):
-                some[result, first + j] += a * right[y, k, j]
+                result[first + j] += a * right[y, k, j]
     for p in range(rows * columns):
-        some[result, p] /= length
+        result[p] /= length
 
 
-def sums(e: int, pairs: int, line: Array, some: Array, result: int, index: Array, weight: Array) -> None:
-    """Entry e of a line moved by a window, a row of ``some``: nine terms at a time, the last ones three at a time."""
+def sums(e: int, pairs: int, line: Array, result: Array, index: Array, weight: Array) -> None:
+    """Entry e of a line moved by a window: nine terms at a time, the last ones three at a time."""
     for p in range(pairs):
-        some[result, p] = 0.0
+        result[p] = 0.0
     terms = index.shape[1]
     for t in range(0, terms - 8, 9):
         a0, a1, a2 = index[e, t], index[e, t + 1], index[e, t + 2]
@@ -270,7 +268,7 @@ def sums(e: int, pairs: int, line: Array, some: Array, result: int, index: Array
         v0, v1, v2 = weight[e, t + 3], weight[e, t + 4], weight[e, t + 5]
         w0, w1, w2 = weight[e, t + 6], weight[e, t + 7], weight[e, t + 8]
         for p in range(pairs):
-            some[result, p] += (
+            result[p] += (
                 (u0 * line[a0, p] + u1 * line[a1, p] + u2 * line[a2, p])
                 + (v0 * line[b0, p] + v1 * line[b1, p] + v2 * line[b2, p])
                 + (w0 * line[c0, p] + w1 * line[c1, p] + w2 * line[c2, p])
@@ -279,7 +277,7 @@ def sums(e: int, pairs: int, line: Array, some: Array, result: int, index: Array
         a, b, c = index[e, t], index[e, t + 1], index[e, t + 2]
         u, v, w = weight[e, t], weight[e, t + 1], weight[e, t + 2]
         for p in range(pairs):
-            some[result, p] += u * line[a, p] + v * line[b, p] + w * line[c, p]
+            result[p] += u * line[a, p] + v * line[b, p] + w * line[c, p]
 
 
 def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array, results: Array) -> None:
