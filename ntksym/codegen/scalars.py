@@ -252,7 +252,7 @@ def products(
             for j in range(columns):
                 result[first + j] += a * right[y, k, j]
     for p in range(rows * columns):
-        result[p] /= length
+        result[p] /= max(length, 1)
 
 
 def sums(e: int, pairs: int, line: Array, result: Array, index: Array, weight: Array) -> None:
