@@ -53,8 +53,8 @@ def _numbers(given: Any, what: str) -> Array:
         array = np.asarray(given)
     except ValueError as error:
         raise KernelError(f"{what} is not an array: its rows differ in length") from error
-    if array.dtype != object and not np.issubdtype(array.dtype, np.number):
-        raise KernelError(f"{what} holds {array.dtype}, not numbers")
+    if array.dtype.kind not in "iufO":
+        raise KernelError(f"{what} holds {array.dtype}, not real numbers")
     if array.dtype != object and not np.isfinite(array).all():
         raise KernelError(f"{what} holds numbers that are not finite")
     return array

@@ -154,7 +154,8 @@ def test_all_kinds_of_arrays() -> None:
         ((np.full((2, 6), 1e200),), "too large"),
         ((np.zeros((2, 6)), np.zeros((2, 5))), "differs from X1"),
         ((np.zeros((2, 3, 6)),), "needs 2 axes"),
-        ((np.array([["a"]]),), "not numbers"),
+        ((np.array([["a"]]),), "not real numbers"),
+        ((np.eye(2) + 1j,), "holds complex128, not real numbers"),
     ],
 )
 def test_what_does_not_fit_is_said(arguments: tuple[Any, ...], message: str) -> None:

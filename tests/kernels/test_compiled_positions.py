@@ -170,6 +170,19 @@ def test_blocks_and_threads_do_not_show(kernel: Compiled) -> None:
     assert kernel.stable
 
 
+def test_all_kinds_of_arrays(kernel: Compiled) -> None:
+    """Whole numbers, other orders in memory, lists, one image, none, and black ones."""
+    whole = np.random.default_rng(1).integers(-3, 4, (5, 8, 8, 3))
+    expected = kernel(whole.astype(float)).ntk
+    for same in (whole, np.asfortranarray(whole), whole.astype(float).tolist()):
+        np.testing.assert_array_equal(kernel(same, get="ntk"), expected)
+    np.testing.assert_allclose(kernel(whole[::-1], get="ntk"), expected[::-1, ::-1], rtol=1e-14)
+    np.testing.assert_allclose(kernel(whole[0], get="ntk"), expected[:1, :1], rtol=1e-14)
+    assert kernel(whole, whole[:0], get="ntk").shape == (5, 0)
+    black = kernel(0 * whole, get="ntk")
+    assert np.ptp(black) < 1e-15
+
+
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("count", [1, 64, 4096, 20_000, 30_000, 1 << 20, 1 << 21])
 def test_blocks_reach_their_diagonal(count: int, whole: bool) -> None:

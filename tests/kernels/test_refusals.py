@@ -82,7 +82,7 @@ def test_unknown_options(bad: dict[str, Any]) -> None:
     [
         ([[1.0, 2.0]], {"sigma_x": 1.0}, "has no sigma_x"),
         ([[1.0, 2.0], [1.0]], {}, "rows differ"),
-        ([["a", "b"]], {}, "not numbers"),
+        ([["a", "b"]], {}, "not real numbers"),
         ([[float("nan")]], {}, "finite"),
         ([[[1.0]]], {}, "axes"),
     ],
