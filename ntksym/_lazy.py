@@ -35,9 +35,7 @@ class _LazyModule:
             source = f"ntksym[{EXTRAS[package]}]" if package in EXTRAS else "ntksym"
             message = f"this needs {package}, which is not installed: pip install '{source}'"
             raise NtksymError(message) from error
-        value = getattr(module, attribute)
-        setattr(self, attribute, value)  # the next time it is at hand
-        return value
+        return getattr(module, attribute)
 
     def __repr__(self) -> str:
         return f"lazy({self._name!r})"

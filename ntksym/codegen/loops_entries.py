@@ -61,7 +61,8 @@ def entry_function(routine: Routine) -> list[str]:
     start += [f"{name} = parameters[{k}]" for k, name in enumerate(parameters_of(routine))]
     start += [f"all_{name} = work[{row}]" for row, name in enumerate(layout.lines)]
     start.append(f"some = np.empty(({layout.width}, {COLUMNS}))")
-    start += [f"row{k} = some[{k}]" for k in range(layout.width - ROOM)]  # numba compiles a call for each number in it
+    # by name: a function that is called with several numbers is compiled once for each of them
+    start += [f"row{k} = some[{k}]" for k in range(layout.width - ROOM)]
     shape = f"out_{routine.outputs[0]}.shape"
     body = ["rows = min(strip, stop - top)", f"columns = min({shape}[1], reach + top + rows)"]
     body.append("pairs = rows * columns")
