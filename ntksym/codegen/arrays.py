@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ntksym.codegen.statements import (
-    LEFT,
-    RIGHT,
-    Apart,
-    Gap,
-    Inner,
-    Linear,
-    Part,
-    Routine,
-    Series,
-    following,
-    names_read,
-)
+from ntksym.codegen.statements import LEFT, RIGHT, SPECIAL, Gap, Linear, Part, Routine, Series, following, names_read
 from ntksym.codegen.text import CUT, indented, lines_of, polynomial_function, text, unpacked
 
 
@@ -131,7 +119,7 @@ def stages(part: Part, routine: Routine) -> list[tuple[tuple[str, Any], ...]]:
     out: list[list[tuple[str, Any]]] = []
     before = None
     for name, x in part.statements:
-        space = None if isinstance(x, Series | Linear | Gap | Inner | Apart) else routine.space_of(name)
+        space = None if isinstance(x, SPECIAL) else routine.space_of(name)
         if space is None or space != before:
             out.append([])
         out[-1].append((name, x))

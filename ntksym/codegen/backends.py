@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ntksym._lazy import lazy
-from ntksym.codegen.functions import angles, at_entries, interpolated, jax_functions, numpy_functions
+from ntksym.codegen.functions import angles, interpolated, jax_functions, numpy_functions, products_and_angles
 from ntksym.codegen.scalars import COLUMNS
 from ntksym.codegen.statements import Window
 from ntksym.codegen.store import Kept, loaded
@@ -117,7 +117,7 @@ def numpy_backend(kept: Kept) -> Functions:
     def pairs(products: Sequence[Array], left: Any, right: Any, *numbers: Any, **_: Any) -> Array:
         return _blocks(names["pairs"](products, *_sides(kept, left, right), *numbers), products)
 
-    found = (lambda _, *given: angles(*given)), at_entries
+    found = (lambda _, *given: angles(*given)), products_and_angles
     return Functions(names["counts"], point, pairs, *found, interpolated, _placed, _mirrored)
 
 
@@ -184,13 +184,16 @@ def numba_backend(kept: Kept) -> Functions:
         module.angles(G, *sides, c, g)
         return c, g
 
+    def at_entries(left: Array, right: Array, *_: Any) -> list[Array]:
+        return [left, right]
+
     def interpolated(c: Array, g: Array, table: Array, left: Array, right: Array) -> Array:
         results = buffers.array("results", (len(table), *c.shape))
         module.interpolated(c, g, table, left, right, results)
         return results
 
     placed, mirrored = module.placed, module.mirrored
-    return Functions(own.counts, point, pairs, angles, lambda *both: list(both[:2]), interpolated, placed, mirrored)
+    return Functions(own.counts, point, pairs, angles, at_entries, interpolated, placed, mirrored)
 
 
 class Buffers(threading.local):

@@ -37,7 +37,7 @@ def angles(G: Any, left: Any, right: Any, rows: Any, columns: Any) -> tuple[Any,
     return c, g
 
 
-def at_entries(left: Any, right: Any, rows: Any, columns: Any, entries: Entries, needed: bool) -> list[Any]:
+def products_and_angles(left: Any, right: Any, rows: Any, columns: Any, entries: Entries, needed: bool) -> list[Any]:
     """Mean products (entries, rows, columns) of inputs (positions, coordinates, inputs); if ``needed`` c and g, too.
 
     ``rows`` and ``columns`` are the inverse norms, see ``angles``.

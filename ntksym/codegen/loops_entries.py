@@ -15,12 +15,11 @@ from ntksym.codegen.entries import Table
 from ntksym.codegen.loops import module_around, read_by
 from ntksym.codegen.loops_point import point_loops
 from ntksym.codegen.scalars import COLUMNS, ROOM
-from ntksym.codegen.statements import LEFT, RIGHT, Apart, Gap, Inner, Linear, Routine, Statement, following
+from ntksym.codegen.statements import LEFT, RIGHT, SPECIAL, Apart, Gap, Inner, Linear, Routine, Statement, following
 from ntksym.codegen.text import CUT, indented, lines_of
 
 Stage = tuple[Statement, ...]
 SIDES = ("left", "right")
-SPECIAL = Linear | Gap | Inner | Apart
 DIRECT = 4
 """Lines, at most, that one loop writes for other entries without a detour."""
 

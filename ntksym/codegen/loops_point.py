@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 from ntksym.codegen.arrays import parameters_of, stages
-from ntksym.codegen.statements import Linear, Part, Routine, Statement, following, names_read
+from ntksym.codegen.loops import read_by
+from ntksym.codegen.statements import Linear, Part, Routine, Statement, following
 from ntksym.codegen.text import CUT, indented, lines_of
 
 
@@ -57,15 +57,10 @@ class _Part:
     there: str
     rows: dict[str, int]
 
-    @cached_property
-    def made(self) -> set[str]:
-        """What loops over places make."""
-        return {name for name, x in self.part.statements if not isinstance(x, Linear)}
-
     def loops(self) -> list[str]:
         out = [line for k, stage in enumerate(stages(self.part, self.routine)) for line in self._stage(stage, k)]
         for n, name in enumerate(self.kept):
-            if name not in self.made:
+            if name not in _made(self.part):
                 out += [self._places(name), f"{CUT}{self.there}{n}, q] = lines[{self.rows[name]}, q]"]
         for name in self.part.carried:
             out += [self._places(name), f"{CUT}lines[{self.rows[name]}, q] = lines[{self.rows[following(name)]}, q]"]
@@ -77,8 +72,7 @@ class _Part:
             table = self.routine.windows.index(x.window)
             return [f"alone(lines, {self.rows[x.line]}, {self.rows[name]}, place{table}, factor{table}, inputs)"]
         made = {own for own, _ in stage}
-        read = set().union(*(names_read(each) for _, each in stage)) - made
-        body = [f"{each} = lines[{self.rows[each]}, q]" for each in sorted(read & self.rows.keys())]
+        body = [f"{each} = lines[{self.rows[each]}, q]" for each in sorted(read_by(stage) & self.rows.keys())]
         body += lines_of(stage, f"s{number}")
         body += [f"lines[{self.rows[each]}, q] = {each}" for each, _ in stage if each in self.rows]
         body += [f"{self.there}{n}, q] = {each}" for n, each in enumerate(self.kept) if each in made]
@@ -94,16 +88,16 @@ def _most(spaces: Iterable[int]) -> str:
     return f"max({', '.join(several)})" if len(several) > 1 else "".join(several) or "1"
 
 
-def _lines(routine: Routine) -> dict[str, None]:
+def _made(part: Part) -> set[str]:
+    """What loops over places make."""
+    return {name for name, x in part.statements if not isinstance(x, Linear)}
+
+
+def _lines(routine: Routine) -> list[str]:
     """The names that other loops read than those that make them."""
-    found = dict.fromkeys(line.name for line in routine.inputs)
+    found = {line.name for line in routine.inputs}
     for part, kept in zip(routine.point, routine.kept, strict=True):
-        made: set[str] = set()
-        for stage in stages(part, routine):
-            own = {name for name, _ in stage}
-            found.update(dict.fromkeys(sorted(set().union(*(names_read(x) for _, x in stage)) - own)))
-            found.update(dict.fromkeys(name for name, x in stage if isinstance(x, Linear)))
-            made |= {name for name, x in stage if not isinstance(x, Linear)}
-        found.update(dict.fromkeys(name for name in kept if name not in made))
-        found.update(dict.fromkeys(each for name in part.carried for each in (name, following(name))))
-    return {name: None for name in found if name not in parameters_of(routine)}
+        found |= set().union(*map(read_by, stages(part, routine)))
+        found |= {name for name, _ in part.statements} - _made(part) | set(kept) - _made(part)
+        found |= {each for name in part.carried for each in (name, following(name))}
+    return sorted(found.difference(parameters_of(routine)))

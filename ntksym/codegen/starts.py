@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ntksym._lazy import lazy
-from ntksym.codegen.statements import LEFT, RIGHT, Apart, Inner, Part, Routine, Statement, inverse, symbol
+from ntksym.codegen.statements import LEFT, RIGHT, Apart, Inner, Routine, Statement, inverse, symbol
 
 sympy = lazy("sympy")
 
@@ -21,22 +21,9 @@ def from_inputs(routine: Routine) -> Routine:
             alone.append((own, inverse(sympy.sqrt(symbol(name)))))
             both.append((f"{name}__c", symbol(name) * symbol(own + LEFT) * symbol(own + RIGHT)))
             both.append((f"{name}__g", Apart(name)))
-    return replace(
-        routine,
-        point=_before(tuple(alone), routine.point),
-        pair=_before(tuple(both), routine.pair),
-        kept=_kept(tuple(name for name, _ in alone), routine),
+    point, pair = (  # the first part is no loop
+        (replace(first, statements=(*own, *first.statements)), *rest)
+        for own, (first, *rest) in ((alone, routine.point), (both, routine.pair))
     )
-
-
-def _before(statements: tuple[Statement, ...], parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Parts that begin with these statements: the first one, if it is no loop, or one more."""
-    first, *rest = parts
-    if first.times is not None:
-        return Part(statements), *parts
-    return replace(first, statements=(*statements, *first.statements)), *rest
-
-
-def _kept(names: tuple[str, ...], routine: Routine) -> tuple[tuple[str, ...], ...]:
-    first, *rest = routine.kept
-    return (names, *routine.kept) if routine.pair[0].times is not None else ((*names, *first), *rest)
+    kept, *others = routine.kept
+    return replace(routine, point=point, pair=pair, kept=((*(name for name, _ in alone), *kept), *others))

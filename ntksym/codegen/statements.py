@@ -121,8 +121,10 @@ class Apart:
         return {self.cosine, *(name + side for name in self.ends for side in (LEFT, RIGHT))}
 
 
+SPECIAL = Series | Linear | Gap | Inner | Apart
+"""What is no expression, and computed on its own."""
 Statement = tuple[str, Any]
-"""A name, and the expression, the ``Series``, ``Linear``, ``Gap``, ``Inner`` or ``Apart`` that it is to hold."""
+"""A name, and the expression or what is ``SPECIAL`` that it is to hold."""
 
 
 @dataclass(frozen=True)

@@ -174,14 +174,14 @@ class Compiled:
         Returns an array (N1, N2), or ``Kernels`` of such arrays. Raises KernelError for inputs that do not fit.
         """
         wanted = self._wanted(get)
-        with products_alone() if self.backend == "numba" else nullcontext():
+        whole = self.backend != "numba"
+        with nullcontext() if whole else products_alone():
             left = right = self._side(X1, "X1")
             if X2 is not None:
                 right = self._side(X2, "X2")
                 if right.sizes != left.sizes:
                     raise KernelError(f"X2 differs from X1 in its sizes: {right.sizes}, not {left.sizes}")
             results = {name: np.empty((len(left), len(right)), self.dtype) for name in wanted}
-            whole = self.backend != "numba"
             threads = 1 if whole else self.threads or processors()
             size, outer, inner = (ROWS, COLUMNS), threads, 1
             if self.module.spaces:  # these blocks are large, and threads share the rows of each

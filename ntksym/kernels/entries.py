@@ -132,7 +132,8 @@ def block_size(entries: tuple[Entries, ...], whole: bool) -> tuple[int, int]:
     """
     pairs = max(AT_ONCE // max(len(each.left) for each in entries), 1)
     columns = _power_of_two(min(pairs, AT_MOST))
-    return _power_of_two(min(pairs // columns, columns)) if whole else columns, columns
+    rows = _power_of_two(min(pairs // columns, columns)) if whole else columns
+    return rows, columns
 
 
 def _power_of_two(x: int) -> int:

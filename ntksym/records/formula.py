@@ -41,9 +41,9 @@ def is_one_point(name: str) -> bool:
 
 
 def readings(expression: Any) -> dict[Any, tuple[str, str]]:
-    """The symbols of an expression that read lines: the line's name, and at which points."""
+    """The symbols of an expression that read lines, by name: the line's name, and at which points."""
     found = {}
-    for symbol in expression.free_symbols:
+    for symbol in sorted(expression.free_symbols, key=str):
         name, bar, side = symbol.name.partition("|")
         if bar:
             found[symbol] = (name, side)

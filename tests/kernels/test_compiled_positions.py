@@ -1,7 +1,11 @@
 """Compiled kernels of programs with positions: against mpmath at the same inputs, on every backend, block by block."""
 
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ from ntksym.kernels import Compiled, compiled_kernel, kernel_recursion
 from ntksym.kernels.entries import block_size, positions_of
 from ntksym.kernels.sides import blocks
 
+ROOT = Path(__file__).parents[2]
 n = ns.dim("n")
 
 
@@ -150,6 +155,17 @@ def test_several_inputs() -> None:
     found = compiled_kernel(program, sigma_b=0.0)(given)
     for ours, theirs in zip(found, (expected.nngp, expected.ntk), strict=True):
         assert apart(ours, theirs.astype(float)) < 1e-12
+
+
+def test_generated_code_is_the_same_in_every_process(tmp_path: Path) -> None:
+    """Whatever the order of Python's sets is there: other processes are to find the same numbers."""
+    words = "from tests.kernels.test_compiled_positions import *; print(compiled_kernel(with_vectors()).source)"
+    found = set()
+    for seed in ("1", "2", "4"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "NTKSYM_CACHE": str(tmp_path / seed)}
+        done = subprocess.run([sys.executable, "-c", words], cwd=ROOT, env=environment, capture_output=True, check=True)
+        found.add(done.stdout)
+    assert len(found) == 1
 
 
 @pytest.fixture(scope="module")
